@@ -1,0 +1,79 @@
+# make run    start the explorer        make test        format, lint, types, tests: yes or no
+# make format rewrite files in style    make benchmarks  list the benchmarks
+# make clean  remove what these built
+#
+# Needs python3 (3.11 or newer), make and git; everything else goes into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+STYLED := $(wildcard app.py) vae_core ui pages tests benchmarks
+CHROMIUM_PACKAGES := chromium fonts-dejavu-core
+
+.DEFAULT_GOAL := run
+.DELETE_ON_ERROR:
+.PHONY: run test format benchmarks clean chromium
+
+run: $(VENV)/.installed
+	@echo "run: starting the explorer; stop it with Ctrl-C"
+	@$(BIN)/streamlit run app.py
+
+test: $(VENV)/.installed-dev chromium
+	@echo "test: format"
+	@$(BIN)/ruff format --check --quiet $(STYLED) || { echo "test: the files above are not in style; run 'make format'"; exit 1; }
+	@echo "test: lint"
+	@$(BIN)/ruff check --quiet $(STYLED)
+	@echo "test: types"
+	@$(BIN)/mypy
+	@echo "test: tests"
+	@$(BIN)/python -m pytest
+
+format: $(VENV)/.installed-dev
+	@echo "format: rewriting files in style"
+	@$(BIN)/ruff check --quiet --fix-only $(STYLED)
+	@$(BIN)/ruff format $(STYLED)
+
+benchmarks: $(VENV)/.installed-dev
+	@echo "benchmarks: each prints one JSON object"
+	@grep -l '__name__ == "__main__"' benchmarks/*.py | sort \
+	  | sed -e '/chromium\.py$$/d' -e 's|^benchmarks/\(.*\)\.py$$|  $(BIN)/python -m benchmarks.\1 --json|'
+
+clean:
+	@echo "clean: removing .venv and caches (runs/ and checkpoints/ stay)"
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A browser for the tests: the system's, else Debian's, else Playwright's own.
+chromium: $(VENV)/.installed-dev
+	@find_chromium() { $(BIN)/python -m benchmarks.chromium >/dev/null 2>&1; }; \
+	find_chromium && exit 0; \
+	[ -z "$$CHROMIUM" ] || { $(BIN)/python -m benchmarks.chromium; exit 1; }; \
+	root=; [ "$$(id -u)" != 0 ] || root=yes; \
+	if [ -n "$$root" ] && command -v apt-get >/dev/null; then \
+	  echo "chromium: installing Debian's package"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  { apt-get update -qq && apt-get install -qq -y --no-install-recommends $(CHROMIUM_PACKAGES); } </dev/null >/dev/null \
+	    || echo "chromium: Debian's package could not be installed"; \
+	  find_chromium && exit 0; \
+	fi; \
+	echo "chromium: downloading Playwright's own"; \
+	{ [ -n "$$root" ] && $(BIN)/python -m playwright install --with-deps chromium; } </dev/null >/dev/null 2>&1 \
+	  || $(BIN)/python -m playwright install chromium </dev/null >/dev/null; \
+	$(BIN)/python -m benchmarks.chromium >/dev/null
+
+$(VENV)/.installed: requirements.txt | $(BIN)/python
+	@echo "install: requirements.txt (torch is large; the first time takes minutes)"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@echo "install: requirements-dev.txt"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: '$(PYTHON)' is not a command here. Install Python 3.11 or newer, or run: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python is too old: '$(PYTHON)' is $$($(PYTHON) -V 2>&1), and the explorer needs 3.11 or newer. Try: make PYTHON=python3.11"; exit 1; }
+	@echo "install: creating $(VENV) with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv $(VENV) >/dev/null || { rm -rf $(VENV); echo "The virtual environment could not be created. On Debian and Ubuntu, install its package first: apt-get install python3-venv"; exit 1; }

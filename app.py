@@ -1,0 +1,15 @@
+"""The door. `streamlit run app.py` starts the server below; for each visitor Streamlit runs this file again
+as the page script, which shows the navigation.
+"""
+
+import streamlit as st
+
+if __name__ == "__main__":
+    from ui.style import page_style
+
+    page_style()
+    st.navigation([st.Page("pages/explore.py", title="Explore", default=True)], position="top").run()
+else:
+    from ui.live.server import lifespan, routes
+
+    app = st.App("app.py", routes=routes(), lifespan=lifespan)

@@ -1,0 +1,17 @@
+"""Explore: drag a slider over a latent dimension and the decoded image follows the pointer."""
+
+import streamlit as st
+
+from ui import controls, session
+from ui.live import mount
+
+opened = controls.model_picker()
+if opened is None:
+    st.info(
+        "There is no model to explore yet. Train one with `python -m vae_core train --help`, "
+        "or open a `.safetensors` checkpoint above."
+    )
+    st.stop()
+mount.explore(opened, session.code(opened), lambda z: session.keep(opened.name, z["values"]))
+session.write_url(opened)
+controls.fetch_data(opened)

@@ -1,0 +1,25 @@
+"""What every test stands on: a few threads, a data folder of its own, examples that repeat."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Read when torch is first imported (here or in a process that a test starts): the last bits of a sum
+# depend on the number of threads, and a shared machine has few cores to spare.
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "2")
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty data folder for the whole run, so that no test reads or writes the user's own."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VAE_DATA_DIR", str(folder))
+        yield folder

@@ -1,0 +1,195 @@
+"""Settings are checked at birth, never change, and come back from JSON as they were."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from vae_core.config import Config, DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig
+from vae_core.errors import ConfigError
+
+IMAGE = {"data_shape": (1, 28, 28)}
+CONFIGS = (DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig)
+DEFAULTS = (DataConfig(), ModelConfig(**IMAGE), ObjectiveConfig(), TrainingConfig())
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def model_configs(draw: st.DrawFn) -> ModelConfig:
+    architecture = draw(st.sampled_from(["mlp", "conv"]))
+    shape = (draw(st.sampled_from([1, 3])), draw(st.integers(8, 64)), draw(st.integers(8, 64)))
+    depth = st.integers(1, 8) if architecture == "mlp" else st.integers(2, min(5, int(math.log2(min(shape[1:]))) + 1))
+    return ModelConfig(
+        kind=draw(st.sampled_from(["vae", "autoencoder"])),
+        data_shape=shape,
+        latent_dim=draw(st.integers(1, 256)),
+        architecture=architecture,
+        hidden=tuple(draw(st.integers(1, 4096)) for _ in range(draw(depth))),
+        likelihood=draw(st.sampled_from(["bernoulli", "gaussian"])),
+        variance=draw(st.floats(0, 100, exclude_min=True)),
+    )
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> Config:
+    sizes = st.none() | st.integers(1, 10_000_000)
+    return draw(
+        st.one_of(
+            model_configs(),
+            st.builds(
+                DataConfig, name=st.text(max_size=64), split_seed=SEEDS, train_size=sizes, held_out_size=sizes
+            ),
+            st.builds(ObjectiveConfig, beta=st.floats(0, 1000), warmup_epochs=st.integers(0, 100_000)),
+            st.builds(
+                TrainingConfig,
+                epochs=st.integers(1, 100_000),
+                batch_size=st.integers(1, 1_000_000),
+                learning_rate=st.floats(0, 1, exclude_min=True),
+                schedule=st.sampled_from(["constant", "cosine"]),
+                averaging=st.floats(0, 1, exclude_max=True),
+                seed=SEEDS,
+            ),
+        )
+    )
+
+
+def complaint(config: type[Config], **values: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        config(**values)
+    return str(caught.value)
+
+
+@given(configs())
+def test_a_config_comes_back_from_json_as_it_was(config):
+    again = type(config).from_json(config.to_json())
+    assert again == config
+    assert json.loads(config.to_json()).keys() == type(config).model_fields.keys()
+
+
+@pytest.mark.parametrize("config", DEFAULTS, ids=lambda c: type(c).__name__)
+def test_no_field_can_be_set_afterwards(config):
+    for name in type(config).model_fields:
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(config, name, getattr(config, name))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_field_says_what_it_is(config):
+    for name, field in config.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_an_unknown_field_is_named(config):
+    required = IMAGE if config is ModelConfig else {}
+    message = complaint(config, **required, latent_dims=3)
+    assert "latent_dims" in message
+    assert config.__name__ in message
+
+
+REFUSED = [
+    (DataConfig, "name", "x" * 65),
+    (DataConfig, "name", 7),
+    (DataConfig, "split_seed", -1),
+    (DataConfig, "split_seed", 2**32),
+    (DataConfig, "train_size", 0),
+    (DataConfig, "held_out_size", 0),
+    (DataConfig, "held_out_size", 10_000_001),
+    (DataConfig, "train_size", "many"),
+    (ModelConfig, "kind", "gan"),
+    (ModelConfig, "data_shape", (1, 28)),
+    (ModelConfig, "data_shape", (2, 28, 28)),
+    (ModelConfig, "data_shape", (1, 7, 28)),
+    (ModelConfig, "data_shape", (1, 28, 65)),
+    (ModelConfig, "data_shape", None),
+    (ModelConfig, "latent_dim", 0),
+    (ModelConfig, "latent_dim", 257),
+    (ModelConfig, "latent_dim", 2.5),
+    (ModelConfig, "latent_dim", [2]),
+    (ModelConfig, "architecture", "transformer"),
+    (ModelConfig, "hidden", ()),
+    (ModelConfig, "hidden", (8,) * 9),
+    (ModelConfig, "hidden", (8, 0)),
+    (ModelConfig, "hidden", (4097,)),
+    (ModelConfig, "hidden", 8),
+    (ModelConfig, "likelihood", "poisson"),
+    (ModelConfig, "variance", 0.0),
+    (ModelConfig, "variance", 100.5),
+    (ModelConfig, "variance", math.nan),
+    (ObjectiveConfig, "beta", -0.1),
+    (ObjectiveConfig, "beta", 1000.1),
+    (ObjectiveConfig, "beta", math.inf),
+    (ObjectiveConfig, "warmup_epochs", -1),
+    (TrainingConfig, "epochs", 0),
+    (TrainingConfig, "epochs", None),
+    (TrainingConfig, "batch_size", 0),
+    (TrainingConfig, "learning_rate", 0.0),
+    (TrainingConfig, "learning_rate", 1.5),
+    (TrainingConfig, "learning_rate", "fast"),
+    (TrainingConfig, "schedule", "step"),
+    (TrainingConfig, "averaging", 1.0),
+    (TrainingConfig, "averaging", math.nan),
+    (TrainingConfig, "seed", -1),
+]
+
+
+@pytest.mark.parametrize(("config", "field", "value"), REFUSED)
+def test_a_bad_value_is_one_sentence_that_names_class_field_and_value(config, field, value):
+    required = IMAGE if config is ModelConfig else {}
+    message = complaint(config, **(required | {field: value}))
+    assert message.startswith(f"{config.__name__}: {field}")
+    shown = str(value) if field != "data_shape" or value is None or len(value) < 3 else ""
+    assert shown[:50] in message
+    assert message.endswith(".")
+    assert not message.endswith("..")
+    assert "\n" not in message
+
+
+def test_a_missing_field_is_called_missing():
+    message = complaint(ModelConfig)
+    assert "data_shape" in message
+    assert "missing" in message.lower() or "required" in message.lower()
+    assert "{}" not in message  # nobody gave {}
+
+
+@pytest.mark.parametrize("side", [8, 9, 15, 16, 31, 32, 64])
+def test_conv_takes_no_more_halvings_than_the_image_has(side):
+    shape = (1, side, 64)
+    most = min(4, int(math.log2(side)))  # channel counts, before the dense width
+    ModelConfig(data_shape=shape, architecture="conv", hidden=(4,) * (most + 1))
+    message = complaint(ModelConfig, data_shape=shape, architecture="conv", hidden=(4,) * (most + 2))
+    assert "hidden" in message
+
+
+def test_conv_needs_a_channel_count_and_a_dense_width():
+    assert "hidden" in complaint(ModelConfig, **IMAGE, architecture="conv", hidden=(8,))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1, 2]", "3", "null", '"epochs"', "[" * 100_000, '{"epochs": 1' + "0" * 5000 + "}", '{"self": 1}'],
+    ids=lambda text: text[:20],
+)
+@pytest.mark.parametrize("config", CONFIGS)
+def test_text_that_holds_no_such_config_is_a_config_error(config, text):
+    with pytest.raises(ConfigError) as caught:
+        config.from_json(text)
+    assert config.__name__ in str(caught.value)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists))
+def test_any_json_for_a_field_is_a_valid_value_or_a_config_error(value):
+    for config in CONFIGS:
+        for field in config.model_fields:
+            required = IMAGE if config is ModelConfig else {}
+            try:
+                read = config.from_json(json.dumps(required | {field: value}))
+            except ConfigError as error:
+                assert field in str(error)
+            else:
+                assert config.from_json(read.to_json()) == read

@@ -1,0 +1,127 @@
+"""Controls that several pages share: choosing and opening a model, fetching its dataset."""
+
+import threading
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from ui import library, session
+from ui.library import OpenModel
+from vae_core import data
+from vae_core.errors import CheckpointError, ExplorerError
+
+MAX_UPLOAD_MB = 64
+
+
+def model_picker() -> OpenModel | None:
+    """Show which model is in view, in a row with what is known of it, and let people choose another."""
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    choose = row.container(width=260)
+    with row.popover("Open a file", icon=":material/folder_open:"):
+        _upload()
+    opened = session.current()
+    with choose:
+        _select(opened)
+    if opened is not None:
+        row.caption(_about(opened), width="content")
+    return opened
+
+
+def _select(opened: OpenModel | None) -> None:
+    names = session.names()
+    if opened is None or not names:
+        return
+    # The choice lives under a plain key; the widget only mirrors it, and may come and go with the page.
+    st.session_state["model_select"] = opened.name
+    st.selectbox(
+        "Model",
+        names,
+        key="model_select",
+        label_visibility="collapsed",
+        on_change=lambda: session.choose(st.session_state["model_select"]),
+    )
+
+
+def _upload() -> None:
+    file = st.file_uploader(
+        "A checkpoint written by this program (.safetensors)", max_upload_size=MAX_UPLOAD_MB, key="model_file"
+    )
+    if file is None or st.session_state.get("last_upload") == file.file_id:
+        return
+    try:
+        if file.size > MAX_UPLOAD_MB * 2**20:
+            raise CheckpointError(f"{file.name} is larger than {MAX_UPLOAD_MB} MB; put it into checkpoints/ instead.")
+        session.take_upload(file.name.removesuffix(".safetensors"), file.getvalue())
+    except ExplorerError as error:
+        session.complain(error)
+        return
+    st.session_state["last_upload"] = file.file_id
+
+
+def _about(opened: OpenModel) -> str:
+    description = opened.checkpoint.description
+    model, figures = description.model, description.evaluation
+    _, height, width = model.data_shape
+    kind = {"vae": "VAE", "autoencoder": "Autoencoder"}[model.kind]
+    parts = [f"{kind} of {description.info.title}, {height} × {width}", f"{model.latent_dim} latent dimensions"]
+    if "active_units" in figures:
+        parts.append(f"{figures['active_units']} active")
+    if "elbo" in figures:
+        parts.append(f"held-out ELBO {_signed(figures['elbo'])} nats")
+    elif "reconstruction" in figures:
+        parts.append(f"held-out reconstruction {_signed(figures['reconstruction'])} nats")
+    return " · ".join(parts)
+
+
+def _signed(number: float) -> str:
+    return f"{number:.1f}".replace("-", "−")
+
+
+@dataclass
+class _Fetching:
+    """A download on its way in a thread of its own, so that sliders stay live meanwhile."""
+
+    name: str
+    lines: list[str] = field(default_factory=list)
+    error: ExplorerError | None = None
+    done: bool = False
+
+    def start(self) -> "_Fetching":
+        threading.Thread(target=self._run, daemon=True).start()
+        return self
+
+    def _run(self) -> None:
+        try:
+            data.fetch(self.name, self.lines.append)
+        except ExplorerError as error:
+            self.error = error
+        self.done = True
+
+
+def fetch_data(opened: OpenModel) -> None:
+    """Where the model's images are not on this machine, offer to fetch them."""
+    info = opened.checkpoint.description.info
+    if library.data_here(info.name):
+        return
+    fetching: _Fetching | None = st.session_state.get("fetching")
+    if fetching is not None and fetching.name == info.name and not fetching.done:
+        _progress()
+        return
+    if fetching is not None and fetching.name == info.name and fetching.error is not None:
+        session.complain(fetching.error)
+    said, button = st.columns([4, 1], vertical_alignment="center")
+    said.caption(
+        f"The images of {info.title} are not on this machine; all else works, from the codes in the checkpoint."
+    )
+    if button.button(f"Fetch {info.title}", icon=":material/download:", width="stretch"):
+        st.session_state["fetching"] = _Fetching(info.name).start()
+        st.rerun()
+
+
+@st.fragment(run_every=0.5)
+def _progress() -> None:
+    fetching: _Fetching = st.session_state["fetching"]
+    if fetching.done:
+        st.rerun()
+    with st.status(f"Fetching {fetching.name}…", state="running"):
+        st.caption(fetching.lines[-1] if fetching.lines else "Connecting…")

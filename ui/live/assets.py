@@ -1,0 +1,42 @@
+"""The components' JavaScript: plain ES modules served from our own route.
+
+Components share modules (the socket, the painter), so each is a file of its own that the browser loads
+once; Streamlit is given only a line that imports the one it wants.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+FOLDER = Path(__file__).parent / "js"
+PATH = "/live-js"
+
+
+class _Fresh(StaticFiles):
+    """Static files that the browser asks about each time, so that an upgrade is seen at once."""
+
+    def file_response(self, full_path: Any, stat_result: Any, scope: Scope, status_code: int = 200) -> Any:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def route() -> Mount:
+    """Return the route that serves the JavaScript."""
+    return Mount(PATH, _Fresh(directory=FOLDER))
+
+
+def loader(module: str) -> str:
+    """Return the JavaScript that Streamlit runs for a component: it brings in the real module."""
+    return (
+        f'const module = await import(new URL("{PATH}/{module}", location.origin).href);\n'
+        "export default module.default;\n"
+    )
+
+
+def css(sheet: str) -> str:
+    """Return a style sheet's text; Streamlit puts it inside the component's shadow root."""
+    return (FOLDER / sheet).read_text(encoding="utf-8")

@@ -1,0 +1,116 @@
+"""What a person is looking at: the current model and the current code z, kept in step with the URL.
+
+State that must outlive a page lives under plain keys of `st.session_state`, never under a widget's key.
+"""
+
+import math
+from typing import Any
+
+import streamlit as st
+
+from ui import library
+from ui.library import OpenModel
+from vae_core import checkpoint
+from vae_core.errors import CheckpointError, CodeError, ExplorerError
+
+MODEL, CODES, UPLOADED = "current_model", "codes", "uploaded_models"
+
+
+def names() -> list[str]:
+    """Return the names of all models to choose from: bundled ones, then this session's uploads."""
+    return [*library.bundled(), *st.session_state.get(UPLOADED, {})]
+
+
+def current() -> OpenModel | None:
+    """Return the model in view: chosen before, named by the URL, or the first. None if none can be opened.
+
+    A model that cannot be opened is explained, and the first one that can is shown in its place.
+    """
+    _restore()
+    wanted = st.session_state[MODEL]
+    for name in dict.fromkeys([wanted, *names()]):
+        try:
+            opened = _open(name)
+        except ExplorerError as error:
+            complain(error)
+            continue
+        st.session_state[MODEL] = name
+        return opened
+    return None
+
+
+def choose(name: str) -> None:
+    """Make a model the one in view."""
+    st.session_state[MODEL] = name
+
+
+def take_upload(name: str, content: bytes) -> None:
+    """Open a file that somebody sent and look at it; if it is no good, the model in view stays."""
+    loaded = library.opened(name, checkpoint.from_bytes(content, name))
+    st.session_state.setdefault(UPLOADED, {})[name] = loaded
+    choose(name)
+
+
+def code(opened: OpenModel) -> list[float]:
+    """Return the code in view for this model; the origin where none was chosen yet."""
+    stored: list[float] | None = st.session_state[CODES].get(opened.name)
+    if stored is not None and len(stored) == opened.checkpoint.model.latent_dim:
+        return stored
+    return [0.0] * opened.checkpoint.model.latent_dim
+
+
+def keep(name: str, values: list[float]) -> None:
+    """Remember the code in view."""
+    st.session_state[CODES][name] = [float(value) for value in values]
+
+
+def write_url(opened: OpenModel) -> None:
+    """Put model and code into the page's address, so that the address opens this view again."""
+    wanted = {"model": opened.name, "z": ",".join(f"{value:.6g}" for value in code(opened))}
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def complain(error: ExplorerError) -> None:
+    """Show what went wrong, once, the same way on every page."""
+    st.error(str(error), icon=":material/error:")
+
+
+def _restore() -> None:
+    """At the start of a session take model and code from the URL."""
+    if MODEL in st.session_state:
+        return
+    st.session_state[CODES] = {}
+    st.session_state[MODEL] = st.query_params.get("model", next(iter(library.bundled()), library.FIRST))
+    if text := st.query_params.get("z"):
+        try:
+            keep(st.session_state[MODEL], _parse(text, _open(st.session_state[MODEL])))
+        except ExplorerError as error:
+            complain(error)
+
+
+def _parse(text: str, opened: OpenModel) -> list[float]:
+    latent_dim = opened.checkpoint.model.latent_dim
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != latent_dim or not all(math.isfinite(value) for value in values):
+        raise CodeError(
+            f"The link's z = {text[:60]} is not a code of {opened.name}, which takes {latent_dim} finite numbers; "
+            "the origin is shown instead."
+        )
+    return values
+
+
+def _open(name: str) -> OpenModel:
+    uploaded: dict[str, Any] = st.session_state.get(UPLOADED, {})
+    if name in uploaded:
+        found: OpenModel = uploaded[name]
+        return found
+    path = library.bundled().get(name)
+    if path is None:
+        raise CheckpointError(
+            f"There is no model named {name[:80]} here; put its file into {library.FOLDER.name}/ or open it again."
+        )
+    return library.open_file(name, path)

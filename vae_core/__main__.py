@@ -1,0 +1,271 @@
+"""The command line: train a model, evaluate one, describe a file.
+
+    python -m vae_core train --data digits --latent-dim 2 --epochs 30 --seed 0 --out digits.safetensors
+    python -m vae_core evaluate digits.safetensors --json
+    python -m vae_core describe digits.safetensors
+
+Exit status: 0 done; 1 something went wrong on the way (one line says what); 2 a bad argument (one line
+names it); 130 stopped with Ctrl-C, after a loadable checkpoint was written.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tqdm import tqdm
+
+from vae_core.config import Config, DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig
+from vae_core.errors import ConfigError, DataNotFound, ExplorerError
+
+# Fields that follow from others and so are no options of their own.
+DERIVED = {"data_shape", "name"}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except ConfigError as error:
+        print(f"vae_core {options.verb}: {error}", file=sys.stderr)
+        return 2
+    except ExplorerError as error:
+        print(f"vae_core {options.verb}: {error}", file=sys.stderr)
+        return 1
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train a model and write its checkpoint."""
+    from vae_core import checkpoint, data
+    from vae_core.errors import NonFiniteLoss
+    from vae_core.models import build
+    from vae_core.training.experiment import summarise
+    from vae_core.training.loop import Trainer
+
+    info = data.info(options.name)
+    data_config = _config(DataConfig, options, name=options.name)
+    model_config = _config(ModelConfig, options, data_shape=info.data_shape)
+    objective, training = _config(ObjectiveConfig, options), _config(TrainingConfig, options)
+    out = Path(options.out or f"{options.name}-{model_config.kind}-{model_config.latent_dim}d.safetensors")
+    if not out.parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it first or choose another.")
+    examples, held_out = _load(data_config, "train"), _load(data_config, "held-out")
+    trainer = Trainer(build(model_config, training.seed), examples.images, objective, training)
+
+    failure: NonFiniteLoss | None = None
+    stopped = False
+    with _CtrlC() as ctrl_c:
+        try:
+            stopped = _run(trainer, ctrl_c, quiet=options.json)
+        except NonFiniteLoss as error:
+            failure = error
+    saved = checkpoint.save(out, summarise(trainer, data_config, held_out))
+    _report({"checkpoint": str(out), "id": saved.id, **saved.description.evaluation}, options.json)
+    if failure is not None:
+        raise failure
+    return 130 if stopped else 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Measure a checkpoint on data that it was not trained on, and print the figures."""
+    import torch
+
+    from vae_core import checkpoint
+    from vae_core.evaluation import likelihood
+
+    loaded = checkpoint.load(Path(options.checkpoint))
+    held_out = _load(loaded.description.data, "held-out")
+    generator = torch.Generator().manual_seed(options.seed)
+    images = held_out.images[: options.limit]
+    figures = likelihood.evaluate(loaded.model, images, generator, samples=options.samples)
+    if options.save:
+        description = loaded.description.model_copy(update={"evaluation": figures})
+        checkpoint.save(Path(options.checkpoint), replace(loaded, description=description))
+    _report(figures, options.json)
+    return 0
+
+
+def describe(options: argparse.Namespace) -> int:
+    """Print what a checkpoint file says about itself, without loading its weights."""
+    from vae_core import checkpoint
+
+    found = json.loads(checkpoint.describe(Path(options.checkpoint)).to_json())
+    if options.json:
+        _report(found, True)
+    else:
+        for part, values in found.items():
+            if isinstance(values, dict):
+                print(part)
+                _report({f"  {name}": value for name, value in values.items()}, False)
+            else:
+                _report({part: values}, False)
+    return 0
+
+
+def _run(trainer: Any, should_stop: "_CtrlC", *, quiet: bool) -> bool:
+    """Train for all epochs with a progress bar; return True if Ctrl-C ended it early."""
+    total = trainer.config.epochs * len(trainer.images)
+    with tqdm(total=total, unit="image", unit_scale=True, disable=quiet or None) as bar:
+        for _ in range(trainer.config.epochs):
+            report = trainer.run_epoch(
+                on_progress=lambda p: bar.update((p.epoch - 1) * p.examples_per_epoch + p.examples - bar.n),
+                should_stop=should_stop,
+            )
+            bar.set_postfix(epoch=report.epoch, ELBO=f"{report.elbo:.2f}", KL=f"{report.kl:.2f}")
+            if report.stopped:
+                return True
+        bar.update(total - bar.n)
+    return False
+
+
+class _CtrlC:
+    """While active, Ctrl-C sets a flag instead of tearing the step apart; a second one is a real interrupt."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+
+    def __call__(self) -> bool:
+        return self.pressed
+
+    def __enter__(self) -> "_CtrlC":
+        self._previous = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._previous)
+
+    def _press(self, number: int, frame: types.FrameType | None) -> None:
+        if self.pressed:
+            raise KeyboardInterrupt
+        self.pressed = True
+        print("\nStopping after this step; a checkpoint is written.", file=sys.stderr)
+
+
+def _load(config: DataConfig, split: typing.Literal["train", "held-out"]) -> Any:
+    """Load a split; a known dataset that is not here yet is fetched first."""
+    from vae_core import data
+
+    try:
+        return data.load(config, split)
+    except DataNotFound:
+        print(f"{config.name} is not on this machine; fetching it.", file=sys.stderr)
+        data.fetch(config.name, lambda line: print(line, file=sys.stderr))
+        return data.load(config, split)
+
+
+def _report(figures: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        if isinstance(value, float):
+            value = f"{value:.4f}"
+        elif isinstance(value, list) and value and isinstance(value[0], float):
+            value = " ".join(f"{number:.3f}" for number in value)
+        print(f"{name:26} {value}")
+
+
+def _parser() -> Parser:
+    # RawDescription keeps the examples in the module docstring as they are.
+    shape: Any = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+    parser = Parser(prog="python -m vae_core", description=__doc__, **shape)
+    commands = parser.add_subparsers(dest="verb", required=True, metavar="train | evaluate | describe")
+
+    command = _command(commands, "train", train)
+    command.add_argument("--data", dest="name", default="digits", help="Dataset by name. Default: digits.")
+    for config in (DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig):
+        _add_options(command, config)
+    command.add_argument("--out", help="File to write. Default: DATA-KIND-Dd.safetensors here.")
+
+    command = _command(commands, "evaluate", evaluate)
+    command.add_argument("checkpoint", help="A .safetensors file written by this program.")
+    command.add_argument(
+        "--samples",
+        type=_positive,
+        default=0,
+        metavar="K",
+        help="Also the importance-weighted bound of log p(x) with K draws per example (slow: K decodes each).",
+    )
+    command.add_argument("--limit", type=_positive, default=None, help="Only the first so many held-out examples.")
+    command.add_argument("--seed", type=int, default=0, help="Seed of the draws of z. Default: 0.")
+    command.add_argument("--save", action="store_true", help="Store the figures in the checkpoint file.")
+
+    command = _command(commands, "describe", describe)
+    command.add_argument("checkpoint", help="A .safetensors file written by this program.")
+    return parser
+
+
+def _command(commands: Any, verb: str, function: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(verb, help=function.__doc__, description=function.__doc__)
+    parser.set_defaults(command=function)
+    parser.add_argument("--json", action="store_true", help="Print one JSON object and no progress.")
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser, config: type[Config]) -> None:
+    """One option per field of a config, explained by the field itself."""
+    for name, field in config.model_fields.items():
+        if name in DERIVED:
+            continue
+        default = "" if field.default is None else f" Default: {_shown(field.default)}."
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            default=argparse.SUPPRESS,
+            type=_reader(field.annotation),
+            metavar=_choices(field.annotation) or name.upper(),
+            help=f"{field.description}{default}".replace("%", "%%"),
+        )
+
+
+def _reader(annotation: Any) -> Callable[[str], Any]:
+    """How to read one field from the command line; ranges and choices are the config's own business."""
+    if typing.get_origin(annotation) is tuple:
+        return _integers
+    if int in (annotation, *typing.get_args(annotation)):
+        return int
+    return float if annotation is float else str
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return number
+
+
+def _choices(annotation: Any) -> str:
+    literal = typing.get_origin(annotation) is typing.Literal
+    return "|".join(typing.get_args(annotation)) if literal else ""
+
+
+def _shown(default: Any) -> str:
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _config(config: type[Any], options: argparse.Namespace, **given: Any) -> Any:
+    """Build a config from the options that were given and its own defaults."""
+    chosen = {name: value for name, value in vars(options).items() if name in config.model_fields}
+    return config(**(chosen | given))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Everything that can go wrong for a reason a person can act on.
+
+One tree, so that a page or a command catches one class and lets real bugs crash loudly:
+
+    ExplorerError
+    ├── ConfigError         a setting is out of range or unknown
+    ├── DataError           data is broken or does not fit the model
+    │   └── DataNotFound    data is not on this machine (and how to get it)
+    ├── CodeError           a latent code has the wrong width, or is not finite
+    ├── CheckpointError     a file is not a checkpoint this program can load
+    └── TrainingError       a run cannot go on
+        └── NonFiniteLoss   the loss became NaN or infinite; the last good weights are kept
+
+Each message is one sentence a person can act on: the argument, the value, the rule, the next step.
+"""
+
+
+class ExplorerError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class ConfigError(ExplorerError, ValueError):
+    """A setting is out of range, unknown, or contradicts another one."""
+
+
+class DataError(ExplorerError, ValueError):
+    """Data is broken, empty, or has the wrong shape for the model."""
+
+
+class DataNotFound(DataError):
+    """A dataset is not on this machine; the message says where it was looked for and how to get it."""
+
+
+class CodeError(ExplorerError, ValueError):
+    """A latent code has the wrong width or holds NaN or infinity."""
+
+
+class CheckpointError(ExplorerError, ValueError):
+    """A file is not a checkpoint that this program can load; the message names what is wrong in it."""
+
+
+class TrainingError(ExplorerError, RuntimeError):
+    """A training run cannot go on."""
+
+
+class NonFiniteLoss(TrainingError):
+    """The loss became NaN or infinite; the model holds the last weights whose loss was finite."""
