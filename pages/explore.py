@@ -12,6 +12,6 @@ if opened is None:
         "or open a `.safetensors` checkpoint above."
     )
     st.stop()
-mount.explore(opened, session.code(opened), lambda z: session.keep(opened.name, z["values"]))
+mount.explore(opened, session.code(opened), session.keep)
 session.write_url(opened)
 controls.fetch_data(opened)

@@ -143,8 +143,8 @@ def test_a_bad_value_is_one_sentence_that_names_class_field_and_value(config, fi
     required = IMAGE if config is ModelConfig else {}
     message = complaint(config, **(required | {field: value}))
     assert message.startswith(f"{config.__name__}: {field}")
-    shown = str(value) if field != "data_shape" or value is None or len(value) < 3 else ""
-    assert shown[:50] in message
+    if field != "data_shape":  # whose complaints name the part that is wrong
+        assert str(value)[:50] in message
     assert message.endswith(".")
     assert not message.endswith("..")
     assert "\n" not in message

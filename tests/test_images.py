@@ -1,7 +1,5 @@
 """Pixels keep their values on the way out, and a photo becomes the kind of image a model knows."""
 
-import io
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,15 +61,6 @@ def test_to_uint8_keeps_the_shape_and_errs_by_half_a_level_at_most(values):
     assert rounded.shape == values.shape
     assert rounded.dtype == np.uint8
     assert np.abs(rounded / 255 - values).max() <= 0.5 / 255 + 1e-12
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_a_png_holds_exactly_the_pixels(channels):
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, channels), dtype=np.uint8)
-    with Image.open(io.BytesIO(images.to_png(pixels))) as image:
-        assert image.format == "PNG"
-        assert image.size == (7, 5)
-        assert np.array_equal(np.asarray(image).reshape(pixels.shape), pixels)
 
 
 # --- ink: strokes on paper ----------------------------------------------------------------------------------

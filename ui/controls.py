@@ -50,7 +50,9 @@ def _upload() -> None:
         return
     try:
         if file.size > MAX_UPLOAD_MB * 2**20:
-            raise CheckpointError(f"{file.name} is larger than {MAX_UPLOAD_MB} MB; put it into checkpoints/ instead.")
+            raise CheckpointError(
+                f"{file.name} is larger than {MAX_UPLOAD_MB} MB; put it into checkpoints/ instead."
+            )
         session.take_upload(file.name.removesuffix(".safetensors"), file.getvalue())
     except ExplorerError as error:
         session.complain(error)
@@ -63,7 +65,10 @@ def _about(opened: OpenModel) -> str:
     model, figures = description.model, description.evaluation
     _, height, width = model.data_shape
     kind = {"vae": "VAE", "autoencoder": "Autoencoder"}[model.kind]
-    parts = [f"{kind} of {description.info.title}, {height} × {width}", f"{model.latent_dim} latent dimensions"]
+    parts = [
+        f"{kind} of {description.info.title}, {height} × {width}",
+        f"{model.latent_dim} latent dimensions",
+    ]
     if "active_units" in figures:
         parts.append(f"{figures['active_units']} active")
     if "elbo" in figures:

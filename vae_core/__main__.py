@@ -202,7 +202,9 @@ def _parser() -> Parser:
         metavar="K",
         help="Also the importance-weighted bound of log p(x) with K draws per example (slow: K decodes each).",
     )
-    command.add_argument("--limit", type=_positive, default=None, help="Only the first so many held-out examples.")
+    command.add_argument(
+        "--limit", type=_positive, default=None, help="Only the first so many held-out examples."
+    )
     command.add_argument("--seed", type=int, default=0, help="Seed of the draws of z. Default: 0.")
     command.add_argument("--save", action="store_true", help="Store the figures in the checkpoint file.")
 
@@ -211,8 +213,12 @@ def _parser() -> Parser:
     return parser
 
 
-def _command(commands: Any, verb: str, function: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(verb, help=function.__doc__, description=function.__doc__)
+def _command(
+    commands: Any, verb: str, function: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        verb, help=function.__doc__, description=function.__doc__
+    )
     parser.set_defaults(command=function)
     parser.add_argument("--json", action="store_true", help="Print one JSON object and no progress.")
     return parser

@@ -20,7 +20,6 @@ from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor
 
 from vae_core.config import Config, DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig
 from vae_core.data import DataInfo
@@ -131,11 +130,13 @@ def from_bytes(content: bytes, name: str = "checkpoint") -> Checkpoint:
         raise CheckpointError(f"{name} is damaged ({error}); copy or download it again.") from None
     for tensor_name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{name}: tensor {tensor_name} holds NaN or infinity; train the model again.")
+            raise CheckpointError(
+                f"{name}: tensor {tensor_name} holds NaN or infinity; train the model again."
+            )
     model = build(description.model)
     model.load_state_dict(_under("model.", tensors))
     reference = _under("reference.", tensors)
-    codes = ReferenceCodes(**reference) if reference else None  # type: ignore[arg-type]
+    codes = ReferenceCodes(**reference) if reference else None
     _check_labels(codes, description.info, name)
     return Checkpoint(model.eval(), description, codes, content_id(content))
 
@@ -193,20 +194,25 @@ def _read(path: Path) -> bytes:
 
 def _header(content: bytes, name: str) -> dict[str, Any]:
     """Parse the JSON header of a safetensors file: u64 length, then that many bytes of JSON."""
-    if content[:2] == b"PK" or re.match(rb"\x80[\x02-\x05]", content):
+    # A header's length may begin with the same bytes, so what follows it decides.
+    if content[8:9] != b"{" and re.match(rb"PK|\x80[\x02-\x05]", content):
         raise CheckpointError(
             f"{name} is a pickle (a torch.save file), which could run code and is never opened; "
             "save the model as .safetensors with this program."
         )
     size = int.from_bytes(content[:8], "little")
     if len(content) < 8 or not 2 <= size <= MAX_HEADER_BYTES or content[8:9] != b"{":
-        raise CheckpointError(f"{name} is not a .safetensors file; choose a checkpoint written by this program.")
+        raise CheckpointError(
+            f"{name} is not a .safetensors file; choose a checkpoint written by this program."
+        )
     if len(content) < 8 + size:
         raise CheckpointError(f"{name} is cut off within its header; copy or download it again.")
     try:
         header = json.loads(content[8 : 8 + size])
     except (ValueError, RecursionError):
-        raise CheckpointError(f"{name} has a header that is not valid JSON; copy or download it again.") from None
+        raise CheckpointError(
+            f"{name} has a header that is not valid JSON; copy or download it again."
+        ) from None
     if not isinstance(header, dict):
         raise CheckpointError(f"{name} has a header that is not a JSON object; copy or download it again.")
     return header
@@ -233,7 +239,9 @@ def _specs(header: Mapping[str, Any], name: str) -> dict[str, tuple[str, tuple[i
             continue
         dtype, shape = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else (None, None)
         if dtype not in DTYPES or not isinstance(shape, list) or not all(type(n) is int for n in shape):
-            raise CheckpointError(f"{name}: tensor {key} has no valid dtype and shape; copy or download it again.")
+            raise CheckpointError(
+                f"{name}: tensor {key} has no valid dtype and shape; copy or download it again."
+            )
         specs[key] = (str(dtype), tuple(shape))
     return specs
 
@@ -242,10 +250,12 @@ def _check_model(specs: Mapping[str, tuple[str, tuple[int, ...]]], config: Model
     """Compare the declared weights with those of the described model, which is built without memory."""
     with torch.device("meta"):
         expected = {key: tuple(tensor.shape) for key, tensor in build(config).state_dict().items()}
-    found = {key: spec for key, spec in _under("model.", specs).items()}
+    found = _under("model.", specs)
     for key, shape in expected.items():
         if key not in found:
-            raise CheckpointError(f"{name}: tensor model.{key} is missing; the file does not fit its description.")
+            raise CheckpointError(
+                f"{name}: tensor model.{key} is missing; the file does not fit its description."
+            )
         if found[key] != ("F32", shape):
             raise CheckpointError(
                 f"{name}: tensor model.{key} is {found[key][0]} {found[key][1]}, but the described model takes "

@@ -23,7 +23,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -73,7 +73,8 @@ class ModelConfig(Config):
     )
     latent_dim: int = Field(2, ge=1, le=MAX_LATENT_DIM, description="Width D of the latent code z.")
     architecture: Architecture = Field(
-        "mlp", description="mlp: fully connected layers; conv: convolutions that halve the image at each step."
+        "mlp",
+        description="mlp: fully connected layers; conv: convolutions that halve the image at each step.",
     )
     hidden: tuple[int, ...] = Field(
         (512, 256),
@@ -103,6 +104,10 @@ class ModelConfig(Config):
             raise ValueError(f"hidden is {self.hidden}; every width must be from 1 to 4096")
         if self.architecture == "conv" and not 2 <= len(self.hidden) <= 5:
             raise ValueError(f"hidden is {self.hidden}; conv takes 1 to 4 channel counts and one dense width")
+        if self.architecture == "conv" and min(height, width) >> (len(self.hidden) - 1) == 0:
+            raise ValueError(
+                f"hidden is {self.hidden}; {height}x{width} cannot be halved {len(self.hidden) - 1} times"
+            )
         return self
 
 
@@ -140,7 +145,11 @@ class TrainingConfig(Config):
 def _one_sentence(owner: str, error: ValidationError) -> str:
     """Turn pydantic's report into one sentence that names the field, the value and the rule."""
     first = error.errors()[0]
+    if isinstance(nested := first.get("ctx", {}).get("error"), ConfigError):
+        return str(nested)  # a group of settings within this one has said what is wrong in it
     name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"{owner}: {name} is missing."
     rule = first["msg"].removeprefix("Value error, ")
     if not name:
         return f"{owner}: {rule}."

@@ -1,17 +1,10 @@
-"""Pictures in and out: tensors in [0, 1], uint8 arrays, PNG bytes, and photos fitted to a model's data."""
+"""Pictures in and out: values in [0, 1], uint8 arrays, and photos fitted to a model's data."""
 
-import io
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
-
-from vae_core.errors import DataError
-
-MAX_PICTURE_BYTES = 20_000_000
-MAX_PICTURE_PIXELS = 50_000_000  # a 50-megapixel photo; more is refused before it is unpacked
-FORMATS = ("PNG", "JPEG")
+from PIL import Image, ImageOps
 
 Pixels = UInt8[np.ndarray, "height width channels"]
 Framing = Literal["ink", "plain"]
@@ -19,44 +12,13 @@ Framing = Literal["ink", "plain"]
 
 def to_uint8(images: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
     """Round values in [0, 1] to 0..255, of whatever shape; values outside are clipped."""
-    return np.clip(np.rint(images * 255), 0, 255).astype(np.uint8)
-
-
-def to_png(pixels: Pixels) -> bytes:
-    """Encode one picture (H, W, 1 or 3) as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def open_picture(content: bytes, name: str = "picture") -> UInt8[np.ndarray, "height width 3"]:
-    """Decode a PNG or JPEG that somebody sent; anything else, or too large a picture, is a `DataError`.
-
-    Transparent parts become white paper, and a camera's rotation flag is obeyed.
-    """
-    if len(content) > MAX_PICTURE_BYTES:
-        raise DataError(f"{name} has {len(content):,} bytes; at most {MAX_PICTURE_BYTES:,} are read. Shrink it.")
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PICTURE_PIXELS:
-                raise DataError(
-                    f"{name} is {image.width} x {image.height}; at most {MAX_PICTURE_PIXELS:,} pixels are read. "
-                    "Shrink it."
-                )
-            upright = ImageOps.exif_transpose(image).convert("RGBA")
-    except UnidentifiedImageError:
-        raise DataError(f"{name} is not a PNG or JPEG picture; save it as one of these and try again.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{name} is broken ({error}); export it again as PNG.") from None
-    paper = Image.new("RGBA", upright.size, "white")
-    return np.asarray(Image.alpha_composite(paper, upright).convert("RGB"))
+    rounded: np.ndarray = np.clip(np.rint(images * 255), 0, 255)
+    return rounded.astype(np.uint8)
 
 
 def fit(
     pixels: Pixels, data_shape: tuple[int, int, int], framing: Framing = "plain", extent: float = 1.0
-) -> Pixels:
+) -> UInt8[np.ndarray, "model_height model_width model_channels"]:
     """Make a picture look like the data a model knows: its size, its channels, its framing.
 
     "plain" crops the middle to the data's aspect ratio and resizes. "ink" treats the picture as strokes:
@@ -96,7 +58,9 @@ def _centre(strokes: UInt8[np.ndarray, "h w"], height: int, width: int, extent: 
     small = cropped.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR)
     small = ImageOps.autocontrast(small)
     mass = np.asarray(small, dtype=np.float64) + 1e-9
-    middle_y, middle_x = (np.average(np.arange(n) + 0.5, weights=mass.sum(1 - i)) for i, n in enumerate(mass.shape))
+    middle_y, middle_x = (
+        np.average(np.arange(n) + 0.5, weights=mass.sum(1 - i)) for i, n in enumerate(mass.shape)
+    )
     left = min(max(round(width / 2 - middle_x), 0), width - small.width)
     top = min(max(round(height / 2 - middle_y), 0), height - small.height)
     frame.paste(small, (left, top))

@@ -1,7 +1,7 @@
 """The terms of the evidence lower bound, named, per example; callers reduce and weigh them.
 
-    ELBO(x) = E_q[log p(x|z)] - KL(q(z|x) || p(z))          Kingma & Welling (2014), equation 3
-    loss(x) = -E_q[log p(x|z)] + beta KL(q(z|x) || p(z))    beta = 1 there; Higgins et al. (2017) otherwise
+ELBO(x) = E_q[log p(x|z)] - KL(q(z|x) || p(z))          Kingma & Welling (2014), equation 3
+loss(x) = -E_q[log p(x|z)] + beta KL(q(z|x) || p(z))    beta = 1 there; Higgins et al. (2017) otherwise
 """
 
 from dataclasses import dataclass

@@ -9,22 +9,28 @@ import torch
 from ui import library
 from ui.library import OpenModel
 from ui.live import assets
+from ui.live.models import publish
+
+_KEY = "live-explore"
+
 
 @st.cache_resource(show_spinner=False)
 def _component() -> Callable[..., Any]:
-    return st.components.v2.component("explore", css=assets.css("explore.css"), js=assets.loader("explore.js"))
+    return st.components.v2.component(
+        "explore", css=assets.css("explore.css"), js=assets.loader("explore.js")
+    )
 
 
-def explore(opened: OpenModel, z: list[float], on_commit: Callable[[dict[str, Any]], None]) -> None:
-    """Show the image and the sliders of a model at code z; `on_commit` gets {model, values} on release."""
-    key = "live-explore"
+def explore(opened: OpenModel, z: list[float], keep: Callable[[str, list[float]], None]) -> None:
+    """Show the image and the sliders of a model at code z; on release `keep` gets its name and the new code."""
 
-    def changed() -> None:
-        state = st.session_state[key]
-        if state.get("z"):
-            on_commit(state["z"])
+    def released() -> None:
+        moved = st.session_state[_KEY].get("z")
+        if moved and moved["model"] == opened.id:
+            keep(opened.name, moved["values"])
 
-    _component()(key=key, data={"model": facts(opened), "z": z}, on_z_change=changed)
+    publish(opened)
+    _component()(key=_KEY, data={"model": facts(opened), "z": z}, on_z_change=released)
 
 
 def facts(opened: OpenModel) -> dict[str, Any]:

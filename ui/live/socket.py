@@ -6,7 +6,7 @@ connection may have a few requests in flight; it knows models by id only, never 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
@@ -42,10 +42,11 @@ _POLICY = 1008
 # where it is the one that closed. The receive loop hears of it too, and ends the connection.
 _GONE = (WebSocketDisconnect, RuntimeError)
 _SHARED = Batcher()
-# A model that is not registered yet may take seconds to load; the decode worker must not wait for it.
+# A model or a dataset that is not in memory yet may take seconds to load; no decode must wait for it.
 _LOADER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="live-load")
 _log = logging.getLogger(__name__)
 _Work = TypeVar("_Work")
+_Result = TypeVar("_Result")
 
 
 def route(batcher: Batcher = _SHARED) -> WebSocketRoute:
@@ -151,7 +152,7 @@ class _Connection:
             return pack_decoded(request.request_id, await self._batcher.decode(model, request.codes))
         if isinstance(request, ItemRequest):
             work = _able(model, model.item, "encoded data", request)
-            return pack_item(request.request_id, await self._batcher.run(work, request.label, request.nth))
+            return pack_item(request.request_id, await _apart(work, request.label, request.nth))
         encode = _able(model, model.encode, "encoder", request)
         return pack_encoded(request.request_id, await self._batcher.run(encode, request.picture.copy()))
 
@@ -174,14 +175,18 @@ async def _find(request: Request) -> LiveModel:
     """Return the model a request names, loading it in a thread if nobody has registered it yet."""
     model = registry.get(request.model_id)
     if model is None:
-        loop = asyncio.get_running_loop()
-        model = await loop.run_in_executor(_LOADER, registry.resolve, request.model_id)
+        model = await _apart(registry.resolve, request.model_id)
     if model is None:
         raise ProtocolError(
             f"Model {request.model_id} is not open on this server: reload the page, or choose it again.",
             request.request_id,
         )
     return model
+
+
+async def _apart(work: Callable[..., _Result], *arguments: object) -> _Result:
+    """Do slow work beside the decodes."""
+    return await asyncio.get_running_loop().run_in_executor(_LOADER, work, *arguments)
 
 
 def _reason(error: Exception) -> str:

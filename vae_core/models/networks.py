@@ -64,7 +64,9 @@ def _conv_decoder(config: ModelConfig) -> Iterator[nn.Module]:
     yield from (nn.Linear(config.latent_dim, dense), nn.SiLU())
     yield from (nn.Linear(dense, channels[-1] * prod(sides[-1])), nn.SiLU())
     yield nn.Unflatten(1, (channels[-1], *sides[-1]))
-    steps = list(zip(pairwise((*reversed(channels), config.data_shape[0])), pairwise(reversed(sides)), strict=True))
+    steps = list(
+        zip(pairwise((*reversed(channels), config.data_shape[0])), pairwise(reversed(sides)), strict=True)
+    )
     for (inputs, outputs), (small, large) in steps:
         # An odd side was rounded down by the encoder: give the lost row or column back here.
         lost = (large[0] - STRIDE * small[0], large[1] - STRIDE * small[1])

@@ -19,6 +19,8 @@ from vae_core.config import ObjectiveConfig, TrainingConfig
 from vae_core.errors import NonFiniteLoss, TrainingError
 from vae_core.models import VAE, Autoencoder
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 CHECK_EVERY = 50  # steps between looks at the loss: each look waits for the computation
 
 
@@ -148,7 +150,7 @@ class Trainer:
 def _average(model: nn.Module, decay: float) -> AveragedModel | None:
     """An exponential moving average of the weights that forgets the first, random ones quickly."""
 
-    def update(kept: tuple[Tensor, ...], new: tuple[Tensor, ...], count: Tensor | int) -> None:
+    def update(kept: Tensors, new: Tensors, count: Tensor | int) -> None:
         steps = int(count)
         torch._foreach_lerp_(kept, new, 1 - min(decay, (1 + steps) / (10 + steps)))
 

@@ -5,16 +5,23 @@ import { Channel, ENCODE, ITEM } from "./socket.js";
 
 const DRAWING_SIDE = 168; // pixels of the drawing that are sent; the server fits it to the data
 const PEN = 11;
+const PATIENCE_MS = 250; // before a wait is explained
 const MAX_SIDE = 512; // the largest picture the server takes
 
 export class EncodePanel {
   // on.arrived(answer, source) when the server has encoded something; on.complain(sentence)
   constructor(root, model, on) {
     Object.assign(this, { root, model, on });
-    this.channel = new Channel({
-      onAnswer: (answer, source) => on.arrived(answer, source),
+    const channel = () => new Channel({
+      onAnswer: (answer, source) => {
+        clearTimeout(this.patience);
+        on.say("");
+        if (source !== "warm") on.arrived(answer, source);
+      },
       onError: (sentence) => on.complain(sentence),
     });
+    this.items = channel();
+    this.pictures = channel();
     root.innerHTML = `
       <div class="tabs" role="tablist" aria-label="Encode an image">
         <span class="title">Encode</span>
@@ -78,13 +85,23 @@ export class EncodePanel {
       ? `${encodedCount.toLocaleString("en")} held-out items of ${dataTitle}`
       : `${encodedCount.toLocaleString("en")} codes of ${dataTitle}; its images are not on this machine`;
     this.random = () => ask(Math.floor(Math.random() * count()));
+    this.root.addEventListener("pointerenter", () => this.warm());
   }
 
-  item(label, nth) {
+  // The first item makes the server read the dataset: ask for one as soon as the pointer comes near.
+  warm() {
+    if (!this.warmed && this.model.encodedCount) this.item(-1, 0, "warm");
+    this.warmed = true;
+  }
+
+  item(label, nth, tag = "item") {
+    this.warmed = true;
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => tag === "item" && this.on.say("Reading the data…"), PATIENCE_MS);
     const payload = new DataView(new ArrayBuffer(8));
     payload.setInt32(0, label, true);
     payload.setUint32(4, nth, true);
-    this.channel.ask({ model: this.model.id, kind: ITEM, count: 0, width: 0, payload, tag: "item" });
+    this.items.ask({ model: this.model.id, kind: ITEM, count: 0, width: 0, payload, tag });
   }
 
   upload() {
@@ -178,10 +195,11 @@ export class EncodePanel {
       payload[o++] = rgba[i + 2];
     }
     const request = { model: this.model.id, kind: ENCODE, height, count: 3, width, payload };
-    this.channel.ask({ ...request, tag: final ? name : "stroke" });
+    this.pictures.ask({ ...request, tag: final ? name : "stroke" });
   }
 
   close() {
-    this.channel.close();
+    this.items.close();
+    this.pictures.close();
   }
 }

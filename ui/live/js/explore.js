@@ -203,6 +203,7 @@ class Explorer {
     on(".origin", () => this.scatter(() => 0));
     on(".prior", () => this.scatter(gaussian));
     on(".point", () => this.panel?.random());
+    this.find(".point").addEventListener("pointerenter", () => this.panel?.warm());
     on(".smooth", () => this.smooth(this.find(".smooth").getAttribute("aria-pressed") !== "true"));
     on(".more", () => this.addSliders(MORE));
     on(".copy", () => this.copy());
