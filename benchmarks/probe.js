@@ -7,11 +7,10 @@
 
 (() => {
   const inputs = []; // {type, at}
-  const paints = []; // {at, input: index into inputs, or -1, changed, strips, frame}
+  const paints = []; // {at, complete, input: its index in inputs or -1, changed, strips, frame}
   const sent = new Map(); // request id -> index of the newest input when the request left
   const waiting = [];
   let reflected = -1; // the newest input that the last answer knows of
-  let strips = 0;
   let last = null;
   let viaSocket = false;
 
@@ -20,12 +19,18 @@
   }
 
   const painted = (at, input, fingerprint) => {
-    const paint = { at, input, changed: fingerprint !== last, strips, frame: null };
+    const paint = { at, complete: at, input, changed: fingerprint !== last, strips: 0, frame: null };
     last = fingerprint;
-    strips = 0;
     paints.push(paint);
     requestAnimationFrame(() => (paint.frame = performance.now()));
     for (const wake of waiting.splice(0)) wake();
+  };
+
+  // The explorer paints its strips right after the image; the answer is complete with the last of them.
+  const strip = (paint) => {
+    if (!paint) return;
+    paint.strips++;
+    paint.complete = performance.now();
   };
 
   // FNV-1a over the pixels, four bytes at a time.
@@ -59,7 +64,7 @@
   CanvasRenderingContext2D.prototype.putImageData = function (image, ...rest) {
     putImageData.call(this, image, ...rest);
     if (this.canvas.classList.contains("image")) painted(performance.now(), reflected, hash(image));
-    else if (this.canvas.classList.contains("strip")) strips++;
+    else if (this.canvas.classList.contains("strip")) strip(paints.at(-1));
   };
 
   // load does not bubble, but it can be captured. A stock page reflects every input until its script has run.

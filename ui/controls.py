@@ -53,7 +53,7 @@ def _upload() -> None:
             raise CheckpointError(
                 f"{file.name} is larger than {MAX_UPLOAD_MB} MB; put it into checkpoints/ instead."
             )
-        session.take_upload(file.name.removesuffix(".safetensors"), file.getvalue())
+        session.take_upload(file.name, file.getvalue())
     except ExplorerError as error:
         session.complain(error)
         return
@@ -128,5 +128,5 @@ def _progress() -> None:
     fetching: _Fetching = st.session_state["fetching"]
     if fetching.done:
         st.rerun()
-    with st.status(f"Fetching {fetching.name}…", state="running"):
-        st.caption(fetching.lines[-1] if fetching.lines else "Connecting…")
+    line = fetching.lines[-1] if fetching.lines else "Connecting…"
+    st.info(f"Fetching {data.info(fetching.name).title}. {line}", icon=":material/downloading:")

@@ -46,7 +46,11 @@ def choose(name: str) -> None:
 
 def take_upload(name: str, content: bytes) -> None:
     """Open a file that somebody sent and look at it; if it is no good, the model in view stays."""
-    loaded = library.opened(name, checkpoint.from_bytes(content, name))
+    found = checkpoint.from_bytes(content, name)
+    name = name.removesuffix(checkpoint.SUFFIX)
+    if name in library.bundled():
+        name = f"{name} (opened)"
+    loaded = library.opened(name, found)
     st.session_state.setdefault(UPLOADED, {})[name] = loaded
     choose(name)
 

@@ -32,8 +32,7 @@ def fit(
         fitted = _centre(strokes, height, width, extent)
     else:
         fitted = ImageOps.fit(image, (width, height), Image.Resampling.BOX)
-    array = np.asarray(fitted.convert("L" if channels == 1 else "RGB"))
-    return np.ascontiguousarray(array.reshape(height, width, channels))
+    return np.array(fitted.convert("L" if channels == 1 else "RGB")).reshape(height, width, channels)
 
 
 def _strokes(grey: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:

@@ -84,7 +84,7 @@ export class EncodePanel {
     this.find("[data-panel=data] .hint").textContent = dataHere
       ? `${encodedCount.toLocaleString("en")} held-out items of ${dataTitle}`
       : `${encodedCount.toLocaleString("en")} codes of ${dataTitle}; its images are not on this machine`;
-    this.random = () => ask(Math.floor(Math.random() * count()));
+    this.point = () => this.item(-1, Math.floor(Math.random() * encodedCount), "point");
     this.root.addEventListener("pointerenter", () => this.warm());
   }
 
@@ -97,7 +97,7 @@ export class EncodePanel {
   item(label, nth, tag = "item") {
     this.warmed = true;
     clearTimeout(this.patience);
-    this.patience = setTimeout(() => tag === "item" && this.on.say("Reading the data…"), PATIENCE_MS);
+    this.patience = setTimeout(() => tag !== "warm" && this.on.say("Reading the data…"), PATIENCE_MS);
     const payload = new DataView(new ArrayBuffer(8));
     payload.setInt32(0, label, true);
     payload.setUint32(4, nth, true);

@@ -102,6 +102,8 @@ class Explorer {
 
   // Ask for the image and for every strip on screen except `moving`'s own, which its own value does not change.
   request(moving = null) {
+    // A request that was never sent may have promised other strips: ask for all of them then.
+    if (this.channel.newest && this.channel.newest.tag.moving !== moving) moving = null;
     const strips = [...this.sliders.values()]
       .filter((slider) => this.visible.has(slider.dimension.index) && slider.dimension.index !== moving)
       .slice(0, Math.floor((MAX_CODES - 1) / TILES));
@@ -111,13 +113,12 @@ class Explorer {
     strips.forEach((slider, s) => slider.traversal().forEach((value, k) => {
       payload[(1 + s * TILES + k) * width + slider.dimension.index] = value;
     }));
-    this.channel.ask({ model: this.model.id, kind: DECODE, count, width, payload, tag: { strips, at: performance.now() } });
+    this.channel.ask({ model: this.model.id, kind: DECODE, count, width, payload, tag: { strips, moving } });
   }
 
-  draw(answer, { strips, at }) {
+  draw(answer, { strips }) {
     paint(this.image, answer);
     strips.forEach((slider, s) => paint(slider.strip, answer, 1 + s * TILES, TILES));
-    this.root.dispatchEvent(new CustomEvent("decoded", { detail: { milliseconds: performance.now() - at } }));
     if (this.painted) return;
     this.painted = true;
     performance.mark("first-decoded-image");
@@ -166,7 +167,6 @@ class Explorer {
     if (this.history[this.cursor] && same(this.history[this.cursor], this.z)) return;
     this.remember();
     this.texts();
-    this.request();
     this.sendCommit(this.model.id, this.z);
   }
 
@@ -202,7 +202,7 @@ class Explorer {
     on(".redo", () => this.travel(1));
     on(".origin", () => this.scatter(() => 0));
     on(".prior", () => this.scatter(gaussian));
-    on(".point", () => this.panel?.random());
+    on(".point", () => this.panel?.point());
     this.find(".point").addEventListener("pointerenter", () => this.panel?.warm());
     on(".smooth", () => this.smooth(this.find(".smooth").getAttribute("aria-pressed") !== "true"));
     on(".more", () => this.addSliders(MORE));
@@ -217,7 +217,12 @@ class Explorer {
     this.pad();
   }
 
-  // Dragging the image itself moves the two most informative dimensions: right and up are larger.
+  // The two most informative dimensions, in index order: what dragging the image itself moves.
+  axes() {
+    return this.model.dimensions.slice(0, 2).sort((a, b) => a.index - b.index);
+  }
+
+  // To the right and up is larger.
   pad() {
     let last = null;
     this.image.addEventListener("pointerdown", (event) => {
@@ -229,7 +234,7 @@ class Explorer {
       const size = this.image.getBoundingClientRect().width;
       const shift = [(event.clientX - last.clientX) / size, (last.clientY - event.clientY) / size];
       last = event;
-      this.model.dimensions.slice(0, 2).forEach(({ index, low, high }, axis) => {
+      this.axes().forEach(({ index, low, high }, axis) => {
         this.z[index] = Math.min(Math.max(this.z[index] + shift[axis] * (high - low), low), high);
       });
       this.show();
@@ -281,17 +286,19 @@ class Explorer {
     original.hidden = !answer.pixels;
     if (answer.pixels) paint(original.querySelector("canvas"), answer);
     original.querySelector("canvas").style.aspectRatio = this.image.style.aspectRatio;
+    const isItem = source === "item" || source === "point";
     const label = answer.label >= 0 ? `${this.model.classNames[answer.label]}` : "";
-    const where = source === "item" ? `item ${answer.position}${label ? `, class ${label}` : ""}` : source === "stroke" ? "drawing" : source;
+    const where = isItem ? `item ${answer.position}${label ? `, class ${label}` : ""}` : source === "stroke" ? "drawing" : source;
     this.encoded.where = where;
     original.querySelector("figcaption").textContent = `original: ${where}`;
     for (const [index, slider] of this.sliders) slider.showPosterior(answer.mean[index], answer.std?.[index] ?? 0);
-    this.go(answer.mean);
+    // A random draw leaves locked dimensions alone; an item that was chosen is shown as it is.
+    this.go(source === "point" ? answer.mean.map((value, i) => (this.sliders.get(i)?.locked ? this.z[i] : value)) : answer.mean);
     if (source !== "stroke") this.commit();
   }
 
   caption() {
-    const two = this.model.dimensions.slice(0, 2).map(({ index }) => dimensionName(index));
+    const two = this.axes().map(({ index }) => dimensionName(index));
     let text = `decoded · drag the image to move ${two.join(" and ")}`;
     if (this.encoded) {
       const distance = Math.hypot(...this.z.map((value, i) => value - this.encoded.mean[i]));

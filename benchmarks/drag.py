@@ -1,0 +1,256 @@
+"""How quickly the picture follows the pointer, on the explorer and on a stock Streamlit page.
+
+Both pages show the same model in one Chromium, and the same trusted pointer input (CDP
+`Input.dispatchMouseEvent`) moves the first slider of each. `probe.js` watches from inside the page: a
+latency runs from the timeStamp of the newest input that a picture reflects to the moment its pixels stand in the
+page (`p50_ms`), or to the first frame after that (`frame_p50_ms`). An update is a picture whose pixels differ from
+the one before. Per checkpoint and rival there are three cases:
+
+    NAME             one move at a time: the next move is made when the picture of the last one is there, or
+                     after half a second without one; 300 moves or 5 seconds.
+    NAME flood       120 moves per second for 3 seconds, answered or not. Chromium delivers moves once per
+                     frame, so a page hears of about 60 per second.
+    NAME per change  one click at a new place of the slider: the fair question to a stock slider, which
+                     sends its value on release only.
+
+`longest_gap_ms` is the longest time between two updates (or the press of the button and the first one).
+`complete_p50_ms` waits for the last traversal strip, of which `strips_per_update` were painted with a picture.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
+
+from benchmarks import browser, server
+from benchmarks.chromium import ChromiumNotFound
+from benchmarks.report import Results, show, spread
+
+CHECKPOINTS = ("mnist-vae-2d", "sprites-vae-10d")
+
+MOVES, DRAG_S, PATIENCE_MS = 300, 5.0, 500
+FLOOD_MOVES, FLOOD_RATE = 360, 120
+CLICKS = 15
+SETTLE_MS = 1000
+LAST_ANSWER_MS = 5000
+SWEEP, LOW, HIGH = 61, 0.1, 0.9  # moves from one end of the path to the other, as shares of the slider
+
+Record = dict[str, Any]  # {"inputs": [...], "paints": [...]} as probe.js tells it
+
+
+@dataclass(frozen=True)
+class Target:
+    """A page to be driven: its case name, how to serve it, and where its first slider is."""
+
+    name: str
+    script: Path
+    arguments: tuple[str, ...]
+    path: str
+    track: str
+
+
+def targets(checkpoint: str) -> tuple[Target, Target]:
+    """Return the explorer and the stock page for a checkpoint."""
+    file = server.ROOT / "checkpoints" / f"{checkpoint}.safetensors"
+    rival = "stock" if checkpoint == CHECKPOINTS[0] else f"stock {checkpoint}"
+    return (
+        Target(checkpoint, server.APP, (), f"/?model={checkpoint}", "[role=slider]"),
+        Target(rival, server.STOCK, (str(file),), "/", "[data-testid=stSlider] [role=group] > div"),
+    )
+
+
+class Pointer:
+    """The mouse on a slider; places are shares of the slider's width."""
+
+    def __init__(self, session: CDPSession, left: float, width: float, y: float) -> None:
+        self._session, self._left, self._width, self._y = session, left, width, y
+        self.moves = 0
+
+    @classmethod
+    async def on(cls, page: Page, track: str) -> "Pointer":
+        """Put a pointer on the first element that `track` selects."""
+        box = await page.locator(track).first.bounding_box()
+        if box is None:
+            raise PlaywrightError(f"{track} is not on the screen")
+        session = await page.context.new_cdp_session(page)
+        return cls(session, box["x"], box["width"], box["y"] + box["height"] / 2)
+
+    async def press(self, share: float) -> None:
+        await self._dispatch("mousePressed", share, clickCount=1)
+
+    async def move(self, share: float) -> None:
+        self.moves += 1
+        await self._dispatch("mouseMoved", share)
+
+    async def release(self, share: float) -> None:
+        await self._dispatch("mouseReleased", share, clickCount=1)
+
+    async def _dispatch(self, kind: str, share: float, **more: int) -> None:
+        place = {"x": self._left + share * self._width, "y": self._y}
+        event = {"type": kind, "button": "left", "buttons": int(kind != "mouseReleased"), **place, **more}
+        await self._session.send("Input.dispatchMouseEvent", event)
+
+
+def sweep(count: int) -> Iterator[float]:
+    """Yield places from one end of the slider to the other and back, evenly spaced, `count` in all."""
+    for i in range(1, count + 1):
+        back = abs((i + SWEEP) % (2 * SWEEP) - SWEEP) / SWEEP  # 1 at the turn, 0 at the start
+        yield LOW + (1 - back) * (HIGH - LOW)
+
+
+async def drag(page: Page, pointer: Pointer) -> None:
+    """Make one move at a time, each when the last is answered."""
+    await pointer.press(LOW)
+    painted = await _painted(page, 0, PATIENCE_MS)
+    deadline = time.monotonic() + DRAG_S
+    share = LOW
+    for share in sweep(MOVES):
+        if time.monotonic() > deadline:
+            break
+        await pointer.move(share)
+        painted = await _painted(page, painted, PATIENCE_MS)
+    await pointer.release(share)
+    await _painted(page, painted, LAST_ANSWER_MS)
+
+
+async def flood(page: Page, pointer: Pointer) -> None:
+    """Move at a fixed rate, answered or not."""
+    await pointer.press(LOW)
+    start = time.monotonic()
+    under_way = []
+    share = LOW
+    for i, share in enumerate(sweep(FLOOD_MOVES), start=1):
+        under_way.append(asyncio.create_task(pointer.move(share)))
+        await asyncio.sleep(max(start + i / FLOOD_RATE - time.monotonic(), 0))
+    await asyncio.gather(*under_way)
+    painted = await _painted(page, -1, 0)
+    await pointer.release(share)
+    await _painted(page, painted, LAST_ANSWER_MS)
+
+
+async def clicks(page: Page, pointer: Pointer) -> None:
+    """Click at one new place after the other."""
+    for i in range(CLICKS):
+        share = LOW + (HIGH - LOW) * (i * 7 % CLICKS) / CLICKS
+        painted = await _painted(page, -1, 0)
+        await pointer.press(share)
+        await pointer.release(share)
+        await _painted(page, painted, LAST_ANSWER_MS)
+        await page.wait_for_timeout(PATIENCE_MS / 2)
+
+
+DRIVES: dict[str, Callable[[Page, Pointer], Awaitable[None]]] = {
+    "": drag,
+    " flood": flood,
+    " per change": clicks,
+}
+
+
+def figures(record: Record, sent: int) -> dict[str, float]:
+    """Turn what the probe saw during one drive into figures."""
+    inputs, paints = record["inputs"], record["paints"]
+    updates = [paint for paint in paints if paint["changed"] and paint["input"] >= 0]
+    answered = {paint["input"] for paint in paints if paint["input"] >= 0}
+    moves = [i for i, each in enumerate(inputs) if each["type"] == "pointermove"]
+    counts: dict[str, float] = {
+        "moves_sent": sent,
+        "moves_delivered": len(moves),
+        "moves_answered": len(answered.intersection(moves)),
+        "paints": len(paints),
+        "updates": len(updates),
+    }
+    if not updates:
+        return counts
+    counts["changed_percent"] = 100 * len(updates) / len(paints)
+    counts["strips_per_update"] = sum(paint["strips"] for paint in updates) / len(updates)
+    return _pace(inputs, updates) | _latencies(inputs, updates) | counts
+
+
+def _pace(inputs: list[Any], updates: list[Any]) -> dict[str, float]:
+    """How often there was a new picture while the button was down, and the longest wait for one."""
+    begin = inputs[0]["at"]
+    end = max(inputs[-1]["at"], updates[-1]["at"])
+    times = [begin, *(update["at"] for update in updates)]
+    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    return {"updates_per_s": 1000 * len(updates) / (end - begin), "longest_gap_ms": max(gaps)}
+
+
+def _latencies(inputs: list[Any], updates: list[Any]) -> dict[str, float]:
+    def since_input(moment: str) -> list[float]:
+        return [each[moment] - inputs[each["input"]]["at"] for each in updates if each[moment] is not None]
+
+    return (
+        spread(since_input("at"))
+        | spread(since_input("complete"), prefix="complete_")
+        | spread(since_input("frame"), prefix="frame_")
+    )
+
+
+async def measure(chromium: Browser, target: Target) -> Results:
+    """Serve a page, drive its first slider in every way, and return the figures by case."""
+    results: Results = {}
+    with server.running(target.script, *target.arguments) as running:
+        async with browser.opened(chromium, running.url + target.path) as page:
+            await page.wait_for_timeout(SETTLE_MS)
+            for suffix, drive in DRIVES.items():
+                pointer = await Pointer.on(page, target.track)
+                await page.evaluate("probe.clear()")
+                await drive(page, pointer)
+                await page.wait_for_timeout(SETTLE_MS / 2)
+                results[target.name + suffix] = figures(await page.evaluate("probe.results()"), pointer.moves)
+    for case in (target.name + " per change",):  # clicks are made one by one: a rate would be the driver's
+        for figure in ("updates_per_s", "longest_gap_ms"):
+            results[case].pop(figure, None)
+    return results
+
+
+async def run(checkpoints: Sequence[str]) -> Results:
+    """Measure every checkpoint that is here, and say which are not."""
+    results: Results = {}
+    async with browser.chromium() as chromium:
+        for checkpoint in checkpoints:
+            file = server.ROOT / "checkpoints" / f"{checkpoint}.safetensors"
+            if not file.is_file():
+                print(f"drag: {checkpoint} is skipped, because {file.name} is not there.", file=sys.stderr)
+                continue
+            for target in targets(checkpoint):
+                try:
+                    results |= await measure(chromium, target)
+                except (PlaywrightError, server.ServerFailed) as error:
+                    print(f"drag: {target.name} could not be measured: {error}", file=sys.stderr)
+    return results
+
+
+async def _painted(page: Page, count: int, patience_ms: float) -> int:
+    """Wait until there are more than `count` paints, but not longer than `patience_ms`; return how many."""
+    painted: int = await page.evaluate(f"probe.more({count}, {patience_ms})")
+    return painted
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.drag", description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--cases", nargs="+", choices=CHECKPOINTS, default=CHECKPOINTS, help="checkpoints")
+    options = parser.parse_args()
+    try:
+        results = asyncio.run(run(options.cases))
+    except ChromiumNotFound as error:
+        print(f"drag: {error}", file=sys.stderr)
+        return 1
+    if not results:
+        print("drag: nothing could be measured.", file=sys.stderr)
+        return 1
+    show("drag", results, as_json=options.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

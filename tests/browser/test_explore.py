@@ -1,0 +1,314 @@
+"""The Explore page in a real browser: sliders, keyboard, text, history, and the address."""
+
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from ui import library
+from vae_core import checkpoint
+from vae_core.models.rendering import render
+
+pytestmark = pytest.mark.browser
+
+DIGITS = "digits-vae-2d"
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return checkpoint.load(library.FOLDER / f"{DIGITS}.safetensors")
+
+
+def decoded(model, z):
+    """What the model itself makes of a code."""
+    return render(model, np.array([z], np.float32))[0]
+
+
+def focused(visitor):
+    """Role and label of the element that has the keyboard, inside shadow roots too."""
+    return visitor.page.evaluate(
+        """() => {
+             let element = document.activeElement;
+             while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+             return [element?.getAttribute("role"), element?.getAttribute("aria-label")];
+           }"""
+    )
+
+
+def type_value(visitor, text, number=0):
+    field = visitor.find(".head .value").nth(number)
+    field.fill(text)
+    field.press("Enter")
+
+
+def paste(visitor, text):
+    visitor.text.fill(text)
+    visitor.text.press("Enter")
+
+
+# --- the first look -----------------------------------------------------------------------------------------
+
+
+def test_home_shows_the_first_model_at_once(visit):
+    visitor = visit().open("")
+    assert np.ptp(visitor.pixels()) > 30
+    first = next(iter(library.bundled()))
+    assert parse_qs(urlsplit(visitor.page.url).query)["model"] == [first]
+    assert visitor.page.title() == "Latent-space explorer"
+
+
+def test_image_and_strips_are_what_the_model_decodes(visitor, digits):
+    type_value(visitor, "1.25")
+    expected = decoded(digits.model, [1.25, 0])
+    visitor.until(lambda: np.abs(visitor.pixels().astype(int) - expected).max() <= 1, "the decoded image")
+    low, high = (float(visitor.sliders.nth(1).get_attribute(f"aria-value{end}")) for end in ("min", "max"))
+    first_tile = decoded(digits.model, [1.25, low + (high - low) / 18])
+    visitor.until(lambda: np.abs(visitor.pixels(visitor.strip(1))[:, :8].astype(int) - first_tile).max() <= 1)
+
+
+# --- dragging -----------------------------------------------------------------------------------------------
+
+
+def test_dragging_paints_at_once_and_python_hears_on_release(visitor):
+    still, runs, address = visitor.pixels(), visitor.script_runs, visitor.page.url
+    other_strip = visitor.pixels(visitor.strip(1))
+    visitor.press(0, 0.3)
+    visitor.until_pixels_change(still)
+    moved = visitor.pixels()
+    visitor.page.mouse.move(*visitor.point(0, 0.7), steps=4)
+    visitor.until_pixels_change(moved)
+    visitor.until_pixels_change(other_strip, visitor.strip(1))
+    low, high = (float(visitor.sliders.first.get_attribute(f"aria-value{end}")) for end in ("min", "max"))
+    assert visitor.value() == pytest.approx(low + 0.7 * (high - low), abs=0.02)
+    assert (visitor.script_runs, visitor.page.url) == (runs, address)
+    visitor.page.mouse.up()
+    visitor.until_url_follows()
+    assert visitor.z_in_url[0] == pytest.approx(visitor.value(), abs=0.006)
+    assert visitor.script_runs == runs + 1
+
+
+def test_own_strip_stays_while_its_slider_moves(visitor):
+    own = visitor.pixels(visitor.strip(0))
+    visitor.drag(0, 0.4, 0.8)
+    assert np.array_equal(visitor.pixels(visitor.strip(0)), own)
+
+
+def test_dragging_the_image_moves_two_dimensions(visitor):
+    box = visitor.image.bounding_box()
+    visitor.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    visitor.page.mouse.down()
+    visitor.page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.3, steps=4)
+    assert visitor.value(0) > 0.5
+    assert visitor.value(1) > 0.5
+    visitor.page.mouse.up()
+    visitor.until_url_follows()
+
+
+def test_release_runs_the_script_and_leaves_the_page_as_it_is(visitor):
+    visitor.find(".explorer").evaluate("element => { element.mine = true; }")
+    visitor.drag(0, 0.2, 0.3)
+    visitor.drag(1, 0.6, 0.7)
+    assert visitor.find(".explorer").evaluate("element => element.mine")
+    expect(visitor.find(".explorer")).to_have_count(1)
+    visitor.button("Undo").click()
+    assert visitor.value(1) == 0
+    assert visitor.value(0) < -0.5
+
+
+# --- keyboard -----------------------------------------------------------------------------------------------
+
+
+def test_keyboard_alone_reaches_and_moves_a_slider(visitor):
+    for _ in range(20):
+        visitor.page.keyboard.press("Tab")
+        if focused(visitor)[0] == "slider":
+            break
+    role, label = focused(visitor)
+    assert role == "slider"
+    assert label.startswith(("z₁", "z₂"))
+    visitor.page.keyboard.press("ArrowRight")
+    visitor.until_url_follows()
+    assert sorted(visitor.z_in_url) == [0, pytest.approx(0.05)]
+
+
+def test_keys_step_leap_and_jump_to_the_ends(visitor):
+    slider = visitor.sliders.first
+    steps = [("ArrowRight", "0.05"), ("Shift+ArrowRight", "0.55"), ("ArrowLeft", "0.50"), ("ArrowDown", "0.45")]
+    for key, value in steps:
+        slider.press(key)
+        expect(slider).to_have_attribute("aria-valuenow", value)
+    for key, end in (("Home", "aria-valuemin"), ("End", "aria-valuemax")):
+        slider.press(key)
+        assert visitor.value() == pytest.approx(float(slider.get_attribute(end)), abs=0.006)
+    visitor.until_url_follows()
+
+
+def test_a_series_of_keys_is_one_step_of_history(visitor):
+    visitor.sliders.first.focus()
+    for _ in range(5):
+        visitor.page.keyboard.press("ArrowRight")
+    visitor.until_url_follows()
+    visitor.page.keyboard.press("Control+z")
+    assert visitor.value() == 0
+
+
+def test_double_click_resets_one_dimension(visitor):
+    visitor.drag(0, 0.2, 0.3)
+    visitor.drag(1, 0.2, 0.3)
+    visitor.page.mouse.dblclick(*visitor.point(0, 0.8))
+    visitor.until_url_follows()
+    assert visitor.value(0) == 0
+    assert visitor.value(1) < -0.5
+
+
+# --- exact values and text ----------------------------------------------------------------------------------
+
+
+def test_typing_an_exact_value(visitor):
+    before = visitor.pixels()
+    type_value(visitor, "-1.25")
+    visitor.until_pixels_change(before)
+    visitor.until_url_follows()
+    assert visitor.z_in_url == [-1.25, 0]
+
+
+@pytest.mark.parametrize("text", ["high", "", "1e39", "nan"])
+def test_what_is_no_number_gets_a_sentence_and_changes_nothing(visitor, text):
+    type_value(visitor, "0.5")
+    visitor.until_url_follows()
+    type_value(visitor, text)
+    expect(visitor.find(".message")).to_contain_text("z₁")
+    expect(visitor.find(".head .value").first).to_have_value("0.50")
+    assert visitor.value() == 0.5
+
+
+@pytest.mark.parametrize("text", ["0.5, -1.5", "[0.5 -1.5]", "0.5;−1.5", "(0.5\t-1.5)"])
+def test_pasting_a_code(visitor, text):
+    paste(visitor, text)
+    visitor.until_url_follows()
+    assert (visitor.value(0), visitor.value(1)) == (0.5, -1.5)
+    assert visitor.z_in_url == [0.5, -1.5]
+
+
+@pytest.mark.parametrize(("text", "sentence"), [("1, 2, 3", "3 numbers"), ("one two", "one two"), ("1e39, 0", "1e39")])
+def test_pasting_what_is_no_code_gets_a_sentence(visitor, text, sentence):
+    paste(visitor, "0.5, 0.5")
+    visitor.until_url_follows()
+    paste(visitor, text)
+    expect(visitor.find(".message")).to_contain_text(sentence)
+    expect(visitor.text).to_have_value("0.5, 0.5")
+    assert visitor.value(0) == 0.5
+
+
+def test_copying_the_code(visitor):
+    paste(visitor, "0.123456, -1")
+    visitor.button("Copy").click()
+    expect(visitor.find(".message")).to_contain_text("copied")
+    assert visitor.page.evaluate("navigator.clipboard.readText()") == "0.123456, -1"
+    visitor.until_url_follows()
+
+
+# --- buttons and history ------------------------------------------------------------------------------------
+
+
+def test_prior_draw_data_point_and_origin(visitor, digits):
+    visitor.button("Prior draw").click()
+    visitor.until(lambda: visitor.value(0) != 0 and visitor.value(1) != 0)
+    visitor.button("Data point").click()
+    expect(visitor.find(".decoded figcaption")).to_have_text("reconstruction from the posterior mean")
+    gaps = np.abs(digits.reference.mean.numpy() - np.array(visitor.z)).max(1)
+    assert gaps.min() < 1e-4
+    visitor.button("Origin").click()
+    visitor.until(lambda: visitor.z == [0, 0])
+    visitor.until_url_follows()
+
+
+def test_a_locked_dimension_stays_on_a_prior_draw(visitor):
+    paste(visitor, "0.75, 0.25")
+    lock = visitor.button("Lock z₁")
+    lock.click()
+    expect(lock).to_have_attribute("aria-pressed", "true")
+    for _ in range(3):
+        before = visitor.value(1)
+        visitor.button("Prior draw").click()
+        visitor.until(lambda before=before: visitor.value(1) != before)
+        assert visitor.value(0) == 0.75
+    visitor.until_url_follows()
+
+
+def test_undo_and_redo(visitor):
+    expect(visitor.button("Undo")).to_be_disabled()
+    visitor.drag(0, 0.4, 0.8)
+    moved = visitor.z
+    visitor.button("Undo").click()
+    assert visitor.z == [0, 0]
+    visitor.until_url_follows()
+    visitor.button("Redo").click()
+    assert visitor.z == moved
+    expect(visitor.button("Redo")).to_be_disabled()
+    visitor.sliders.first.press("Control+z")
+    assert visitor.z == [0, 0]
+    visitor.sliders.first.press("Control+Shift+z")
+    assert visitor.z == moved
+    visitor.until_url_follows()
+
+
+def test_a_new_move_after_undo_forgets_what_was_undone(visitor):
+    visitor.drag(0, 0.4, 0.8)
+    visitor.button("Undo").click()
+    visitor.drag(1, 0.4, 0.8)
+    expect(visitor.button("Redo")).to_be_disabled()
+    visitor.button("Undo").click()
+    assert visitor.z == [0, 0]
+    visitor.until_url_follows()
+
+
+def test_smooth_is_remembered(visit):
+    visitor = visit(viewport={"width": 1280, "height": 720}).open()
+    assert visitor.image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+    visitor.button("Smooth").click()
+    assert visitor.image.evaluate("image => getComputedStyle(image).imageRendering") == "auto"
+    visitor.page.reload()
+    visitor.painted().rested()
+    expect(visitor.button("Smooth")).to_have_attribute("aria-pressed", "true")
+
+
+# --- the address --------------------------------------------------------------------------------------------
+
+
+def test_address_opens_the_same_view_in_another_browser(visitor, visit):
+    visitor.drag(0, 0.4, 0.8)
+    visitor.drag(1, 0.6, 0.3)
+    elsewhere = visit(locale="en-GB").open(urlsplit(visitor.page.url).query)
+    assert elsewhere.z == pytest.approx(visitor.z, abs=1e-5)
+    assert np.array_equal(elsewhere.pixels(), visitor.pixels())
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"model": DIGITS, "z": "1,abc"}, "1,abc"),
+        ({"model": DIGITS, "z": "1,2,3"}, "1,2,3"),
+        ({"model": DIGITS, "z": "nan,0"}, "nan,0"),
+        ({"model": DIGITS, "z": "1e39,0"}, "1e39,0"),
+        ({"model": "../../etc/passwd"}, "../../etc/passwd"),
+        ({"model": "nobody", "z": "0,0"}, "nobody"),
+    ],
+)
+def test_a_bad_address_gets_one_sentence_and_a_working_page(visit, query, sentence):
+    visitor = visit().open(urlencode(query))
+    expect(visitor.alerts).to_have_count(1)
+    expect(visitor.alerts).to_contain_text(sentence)
+    assert set(visitor.z) == {0}
+    before = visitor.pixels()
+    visitor.drag(0, 0.4, 0.8)
+    visitor.until_pixels_change(before)
+    expect(visitor.alerts).to_have_count(0)
+
+
+def test_back_shows_the_view_before_the_last_move(visitor):
+    visitor.drag(0, 0.4, 0.8)
+    visitor.page.go_back()
+    visitor.until(lambda: visitor.z == [0, 0], "the code before")
+    visitor.until_url_follows()
