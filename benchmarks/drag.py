@@ -13,8 +13,8 @@ the one before. Per checkpoint and rival there are three cases:
     NAME per change  one click at a new place of the slider: the fair question to a stock slider, which
                      sends its value on release only.
 
-`longest_gap_ms` is the longest time between two updates (or the press of the button and the first one).
-`complete_p50_ms` waits for the last traversal strip, of which `strips_per_update` were painted with a picture.
+`longest_gap_ms` is the longest time between two updates, or the press of the button and the first one. Traversal
+strips have their own latency (`strips_p50_ms`); `strips_per_update` were painted for each picture.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,12 @@ CHECKPOINTS = ("mnist-vae-2d", "sprites-vae-10d")
 
 MOVES, DRAG_S, PATIENCE_MS = 300, 5.0, 500
 FLOOD_MOVES, FLOOD_RATE = 360, 120
-CLICKS = 15
+CLICKS = 12
 SETTLE_MS = 1000
 LAST_ANSWER_MS = 5000
 SWEEP, LOW, HIGH = 61, 0.1, 0.9  # moves from one end of the path to the other, as shares of the slider
 
-Record = dict[str, Any]  # {"inputs": [...], "paints": [...]} as probe.js tells it
+Record = dict[str, Any]  # {"inputs": [...], "paints": [...], "strips": [...]} as probe.js tells it
 
 
 @dataclass(frozen=True)
@@ -154,42 +155,46 @@ DRIVES: dict[str, Callable[[Page, Pointer], Awaitable[None]]] = {
 
 
 def figures(record: Record, sent: int) -> dict[str, float]:
-    """Turn what the probe saw during one drive into figures."""
+    """Turn what the probe saw during one drive into figures; without moves (`sent`) there is no pace."""
     inputs, paints = record["inputs"], record["paints"]
     updates = [paint for paint in paints if paint["changed"] and paint["input"] >= 0]
-    answered = {paint["input"] for paint in paints if paint["input"] >= 0}
-    moves = [i for i, each in enumerate(inputs) if each["type"] == "pointermove"]
-    counts: dict[str, float] = {
-        "moves_sent": sent,
-        "moves_delivered": len(moves),
-        "moves_answered": len(answered.intersection(moves)),
-        "paints": len(paints),
-        "updates": len(updates),
-    }
+    counts: dict[str, float] = {"paints": len(paints), "updates": len(updates)}
+    if sent:
+        counts |= _moves(inputs, paints, sent)
     if not updates:
         return counts
     counts["changed_percent"] = 100 * len(updates) / len(paints)
-    counts["strips_per_update"] = sum(paint["strips"] for paint in updates) / len(updates)
-    return _pace(inputs, updates) | _latencies(inputs, updates) | counts
+    counts["strips_per_update"] = len(record["strips"]) / len(updates)
+    pace = _pace(inputs, updates) if sent else {}
+    return pace | _latencies(record, updates) | counts
+
+
+def _moves(inputs: list[Any], paints: list[Any], sent: int) -> dict[str, float]:
+    """How many moves were made, reached the page, and were the newest that some picture reflects."""
+    delivered = {i for i, each in enumerate(inputs) if each["type"] == "pointermove"}
+    answered = delivered.intersection(paint["input"] for paint in paints)
+    return {"moves_sent": sent, "moves_delivered": len(delivered), "moves_answered": len(answered)}
 
 
 def _pace(inputs: list[Any], updates: list[Any]) -> dict[str, float]:
-    """How often there was a new picture while the button was down, and the longest wait for one."""
-    begin = inputs[0]["at"]
+    """How often there was a new picture from the first input to the last answer, and the longest wait for one."""
     end = max(inputs[-1]["at"], updates[-1]["at"])
-    times = [begin, *(update["at"] for update in updates)]
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
-    return {"updates_per_s": 1000 * len(updates) / (end - begin), "longest_gap_ms": max(gaps)}
+    times = [inputs[0]["at"], *(update["at"] for update in updates)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    return {"updates_per_s": 1000 * len(updates) / (end - times[0]), "longest_gap_ms": max(gaps)}
 
 
-def _latencies(inputs: list[Any], updates: list[Any]) -> dict[str, float]:
-    def since_input(moment: str) -> list[float]:
-        return [each[moment] - inputs[each["input"]]["at"] for each in updates if each[moment] is not None]
+def _latencies(record: Record, updates: list[Any]) -> dict[str, float]:
+    """Milliseconds since the newest input that a picture, the frame that shows it, or a strip reflects."""
+    inputs, strips = record["inputs"], [strip for strip in record["strips"] if strip["input"] >= 0]
+
+    def since_input(painted: list[Any], moment: str) -> list[float]:
+        return [each[moment] - inputs[each["input"]]["at"] for each in painted if each[moment] is not None]
 
     return (
-        spread(since_input("at"))
-        | spread(since_input("complete"), prefix="complete_")
-        | spread(since_input("frame"), prefix="frame_")
+        spread(since_input(updates, "at"))
+        | spread(since_input(updates, "frame"), prefix="frame_")
+        | spread(since_input(strips, "at"), prefix="strips_")
     )
 
 
@@ -204,10 +209,8 @@ async def measure(chromium: Browser, target: Target) -> Results:
                 await page.evaluate("probe.clear()")
                 await drive(page, pointer)
                 await page.wait_for_timeout(SETTLE_MS / 2)
-                results[target.name + suffix] = figures(await page.evaluate("probe.results()"), pointer.moves)
-    for case in (target.name + " per change",):  # clicks are made one by one: a rate would be the driver's
-        for figure in ("updates_per_s", "longest_gap_ms"):
-            results[case].pop(figure, None)
+                record = await page.evaluate("probe.results()")
+                results[target.name + suffix] = figures(record, pointer.moves)
     return results
 
 

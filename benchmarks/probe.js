@@ -7,7 +7,8 @@
 
 (() => {
   const inputs = []; // {type, at}
-  const paints = []; // {at, complete, input: its index in inputs or -1, changed, strips, frame}
+  const paints = []; // {at, input: its index in inputs or -1, changed, frame}
+  const strips = []; // {at, input} of every traversal strip that was painted
   const sent = new Map(); // request id -> index of the newest input when the request left
   const waiting = [];
   let reflected = -1; // the newest input that the last answer knows of
@@ -19,18 +20,11 @@
   }
 
   const painted = (at, input, fingerprint) => {
-    const paint = { at, complete: at, input, changed: fingerprint !== last, strips: 0, frame: null };
+    const paint = { at, input, changed: fingerprint !== last, frame: null };
     last = fingerprint;
     paints.push(paint);
     requestAnimationFrame(() => (paint.frame = performance.now()));
     for (const wake of waiting.splice(0)) wake();
-  };
-
-  // The explorer paints its strips right after the image; the answer is complete with the last of them.
-  const strip = (paint) => {
-    if (!paint) return;
-    paint.strips++;
-    paint.complete = performance.now();
   };
 
   // FNV-1a over the pixels, four bytes at a time.
@@ -64,7 +58,7 @@
   CanvasRenderingContext2D.prototype.putImageData = function (image, ...rest) {
     putImageData.call(this, image, ...rest);
     if (this.canvas.classList.contains("image")) painted(performance.now(), reflected, hash(image));
-    else if (this.canvas.classList.contains("strip")) strip(paints.at(-1));
+    else if (this.canvas.classList.contains("strip")) strips.push({ at: performance.now(), input: reflected });
   };
 
   // load does not bubble, but it can be captured. A stock page reflects every input until its script has run.
@@ -77,11 +71,11 @@
   window.probe = {
     // Forget what was recorded; the last picture stays known.
     clear() {
-      inputs.length = paints.length = 0;
+      inputs.length = paints.length = strips.length = 0;
       sent.clear();
       reflected = -1;
     },
-    results: () => ({ inputs, paints, now: performance.now() }),
+    results: () => ({ inputs, paints, strips }),
     // How often the page was painted since clear(), once that is more than `count` or `patience` ms are over.
     async more(count, patience) {
       const deadline = performance.now() + patience;

@@ -69,7 +69,10 @@ def show(benchmark: str, results: Results, *, as_json: bool) -> None:
 def _rounded(results: Results) -> Results:
     """Four significant digits are more than any of these figures repeats to."""
     return {
-        case: {name: value if isinstance(value, int) else float(f"{value:.4g}") for name, value in figures.items()}
+        case: {
+            name: value if isinstance(value, int) else float(f"{value:.4g}")
+            for name, value in figures.items()
+        }
         for case, figures in results.items()
     }
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 APP = ROOT / "app.py"
@@ -57,7 +58,7 @@ def running(script: Path, *arguments: str) -> Iterator[Server]:
             _stop(process)
 
 
-def _wait(process: "subprocess.Popen[bytes]", port: int, log: "tempfile._TemporaryFileWrapper[str]") -> None:
+def _wait(process: "subprocess.Popen[bytes]", port: int, log: IO[str]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
@@ -103,7 +104,9 @@ def _resident(pid: int) -> int:
 
 def _processes() -> Iterator[tuple[int, int, int]]:
     """Process id, parent's id and resident bytes of every process (`ps` is part of POSIX)."""
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,rss="], capture_output=True, text=True, check=True)
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,rss="], capture_output=True, text=True, check=True
+    )
     for line in listing.stdout.splitlines():
         pid, parent, kilobytes = map(int, line.split())
         yield pid, parent, kilobytes * 1024

@@ -85,7 +85,9 @@ def test_where_the_ink_is_on_the_paper_does_not_matter():
     # Clean paper, shifts of whole pixels: the same strokes, so the same picture.
     def drawn(dx, dy):
         picture = Image.new("L", (200, 160), 250)
-        ImageDraw.Draw(picture).line([(60 + dx, 40 + dy), (90 + dx, 40 + dy), (75 + dx, 100 + dy)], fill=10, width=8)
+        ImageDraw.Draw(picture).line(
+            [(60 + dx, 40 + dy), (90 + dx, 40 + dy), (75 + dx, 100 + dy)], fill=10, width=8
+        )
         return np.asarray(picture)[..., None]
 
     at_home = images.fit(drawn(0, 0), MNIST, "ink", MNIST_EXTENT)

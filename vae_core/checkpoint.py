@@ -34,7 +34,7 @@ MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 2**20
 T = TypeVar("T")
 
-DTYPES = {"F32": torch.float32, "I64": torch.int64}
+DTYPES = ("F32", "I64")
 
 
 class Description(Config):
@@ -136,7 +136,9 @@ def from_bytes(content: bytes, name: str = "checkpoint") -> Checkpoint:
     model = build(description.model)
     model.load_state_dict(_under("model.", tensors))
     reference = _under("reference.", tensors)
-    codes = ReferenceCodes(**reference) if reference else None
+    codes = None
+    if reference:
+        codes = ReferenceCodes(log_variance=reference.pop("log_variance", None), **reference)
     _check_labels(codes, description.info, name)
     return Checkpoint(model.eval(), description, codes, content_id(content))
 
@@ -238,7 +240,15 @@ def _specs(header: Mapping[str, Any], name: str) -> dict[str, tuple[str, tuple[i
         if key == "__metadata__":
             continue
         dtype, shape = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else (None, None)
-        if dtype not in DTYPES or not isinstance(shape, list) or not all(type(n) is int for n in shape):
+        # Names and shapes go into messages, so none may be long or hold line breaks.
+        if not key.isprintable() or len(key) > 100:
+            raise CheckpointError(f"{name} holds a tensor named {key[:40]!r}, which no model has.")
+        if (
+            dtype not in DTYPES
+            or not isinstance(shape, list)
+            or len(shape) > 4
+            or not all(type(n) is int and 0 <= n < 2**40 for n in shape)
+        ):
             raise CheckpointError(
                 f"{name}: tensor {key} has no valid dtype and shape; copy or download it again."
             )
@@ -261,8 +271,9 @@ def _check_model(specs: Mapping[str, tuple[str, tuple[int, ...]]], config: Model
                 f"{name}: tensor model.{key} is {found[key][0]} {found[key][1]}, but the described model takes "
                 f"F32 {shape}."
             )
+    known = {f"model.{key}" for key in expected}
     for key in specs:
-        if not key.startswith("reference.") and key.removeprefix("model.") not in expected:
+        if not key.startswith("reference.") and key not in known:
             raise CheckpointError(f"{name}: tensor {key} belongs to no part of the described model.")
 
 

@@ -4,10 +4,10 @@ Each field carries its own explanation (`Field(description=...)`), which the com
 the pages show, so a setting is explained in one place only.
 """
 
-import json
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json
 
 from vae_core.errors import ConfigError
 
@@ -37,8 +37,8 @@ class Config(BaseModel):
     def from_json(cls, text: str) -> Self:
         """Read settings back; unknown names, wrong types and values out of range raise `ConfigError`."""
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError):
+            values = from_json(text, allow_inf_nan=False)  # refuses whatever to_json could not write again
+        except ValueError:
             raise ConfigError(f"{cls.__name__} is not valid JSON; rewrite it with to_json().") from None
         if not isinstance(values, dict):
             raise ConfigError(f"{cls.__name__} must be a JSON object, not {type(values).__name__}.")

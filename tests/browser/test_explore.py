@@ -72,7 +72,7 @@ def test_image_and_strips_are_what_the_model_decodes(visitor, digits):
 
 def test_dragging_paints_at_once_and_python_hears_on_release(visitor):
     still, runs, address = visitor.pixels(), visitor.script_runs, visitor.page.url
-    other_strip = visitor.pixels(visitor.strip(1))
+    own_strip, other_strip = (visitor.pixels(visitor.strip(number)) for number in (0, 1))
     visitor.press(0, 0.3)
     visitor.until_pixels_change(still)
     moved = visitor.pixels()
@@ -86,12 +86,7 @@ def test_dragging_paints_at_once_and_python_hears_on_release(visitor):
     visitor.until_url_follows()
     assert visitor.z_in_url[0] == pytest.approx(visitor.value(), abs=0.006)
     assert visitor.script_runs == runs + 1
-
-
-def test_own_strip_stays_while_its_slider_moves(visitor):
-    own = visitor.pixels(visitor.strip(0))
-    visitor.drag(0, 0.4, 0.8)
-    assert np.array_equal(visitor.pixels(visitor.strip(0)), own)
+    assert np.array_equal(visitor.pixels(visitor.strip(0)), own_strip)
 
 
 def test_dragging_the_image_moves_two_dimensions(visitor):
@@ -134,23 +129,22 @@ def test_keyboard_alone_reaches_and_moves_a_slider(visitor):
 
 def test_keys_step_leap_and_jump_to_the_ends(visitor):
     slider = visitor.sliders.first
-    steps = [("ArrowRight", "0.05"), ("Shift+ArrowRight", "0.55"), ("ArrowLeft", "0.50"), ("ArrowDown", "0.45")]
+    steps = [
+        ("ArrowRight", "0.05"),
+        ("Shift+ArrowRight", "0.55"),
+        ("ArrowLeft", "0.50"),
+        ("ArrowDown", "0.45"),
+    ]
     for key, value in steps:
         slider.press(key)
         expect(slider).to_have_attribute("aria-valuenow", value)
+    visitor.until_url_follows()
+    slider.press("Control+z")  # a series of keys is one step of history
+    assert visitor.value() == 0
     for key, end in (("Home", "aria-valuemin"), ("End", "aria-valuemax")):
         slider.press(key)
         assert visitor.value() == pytest.approx(float(slider.get_attribute(end)), abs=0.006)
     visitor.until_url_follows()
-
-
-def test_a_series_of_keys_is_one_step_of_history(visitor):
-    visitor.sliders.first.focus()
-    for _ in range(5):
-        visitor.page.keyboard.press("ArrowRight")
-    visitor.until_url_follows()
-    visitor.page.keyboard.press("Control+z")
-    assert visitor.value() == 0
 
 
 def test_double_click_resets_one_dimension(visitor):
@@ -173,32 +167,46 @@ def test_typing_an_exact_value(visitor):
     assert visitor.z_in_url == [-1.25, 0]
 
 
-@pytest.mark.parametrize("text", ["high", "", "1e39", "nan"])
-def test_what_is_no_number_gets_a_sentence_and_changes_nothing(visitor, text):
+def test_what_is_no_number_gets_a_sentence_and_changes_nothing(visitor):
     type_value(visitor, "0.5")
     visitor.until_url_follows()
-    type_value(visitor, text)
-    expect(visitor.find(".message")).to_contain_text("z₁")
-    expect(visitor.find(".head .value").first).to_have_value("0.50")
-    assert visitor.value() == 0.5
+    for text in ("high", "", "nan"):
+        type_value(visitor, text)
+        expect(visitor.find(".message")).to_contain_text(f'z₁ = "{text}"')
+        expect(visitor.find(".head .value").first).to_have_value("0.50")
+        assert visitor.value() == 0.5
 
 
-@pytest.mark.parametrize("text", ["0.5, -1.5", "[0.5 -1.5]", "0.5;−1.5", "(0.5\t-1.5)"])
-def test_pasting_a_code(visitor, text):
-    paste(visitor, text)
-    visitor.until_url_follows()
-    assert (visitor.value(0), visitor.value(1)) == (0.5, -1.5)
-    assert visitor.z_in_url == [0.5, -1.5]
+def test_pasting_a_code(visitor):
+    for text, z in (
+        ("0.5, -1.5", [0.5, -1.5]),
+        ("[1 -2.5]", [1, -2.5]),
+        ("0.25;−1", [0.25, -1]),
+        ("(2\t3)", [2, 3]),
+    ):
+        paste(visitor, text)
+        visitor.until(lambda z=z: [visitor.value(0), visitor.value(1)] == z, f"sliders at {z}")
+        visitor.until(lambda z=z: visitor.z_in_url == z, f"the address at {z}")
+        expect(visitor.text).to_have_value(f"{z[0]:g}, {z[1]:g}")
 
 
-@pytest.mark.parametrize(("text", "sentence"), [("1, 2, 3", "3 numbers"), ("one two", "one two"), ("1e39, 0", "1e39")])
-def test_pasting_what_is_no_code_gets_a_sentence(visitor, text, sentence):
+def test_pasting_what_is_no_code_gets_a_sentence(visitor):
     paste(visitor, "0.5, 0.5")
     visitor.until_url_follows()
-    paste(visitor, text)
-    expect(visitor.find(".message")).to_contain_text(sentence)
-    expect(visitor.text).to_have_value("0.5, 0.5")
-    assert visitor.value(0) == 0.5
+    for text, sentence in (("1, 2, 3", "3 numbers"), ("one two", "one two"), ("", "not a list")):
+        paste(visitor, text)
+        expect(visitor.find(".message")).to_contain_text(sentence)
+        expect(visitor.text).to_have_value("0.5, 0.5")
+        assert visitor.value() == 0.5
+
+
+def test_a_number_too_large_for_float32_gets_a_sentence(visitor):
+    type_value(visitor, "1e39")
+    expect(visitor.find(".message")).to_contain_text("1e39", timeout=5000)
+    paste(visitor, "0, -1e39")
+    expect(visitor.find(".message")).to_contain_text("1e39")
+    assert visitor.z == [0, 0]
+    visitor.drag(0, 0.4, 0.8)
 
 
 def test_copying_the_code(visitor):
@@ -251,15 +259,15 @@ def test_undo_and_redo(visitor):
     assert visitor.z == [0, 0]
     visitor.sliders.first.press("Control+Shift+z")
     assert visitor.z == moved
-    visitor.until_url_follows()
-
-
-def test_a_new_move_after_undo_forgets_what_was_undone(visitor):
-    visitor.drag(0, 0.4, 0.8)
     visitor.button("Undo").click()
-    visitor.drag(1, 0.4, 0.8)
+    visitor.drag(1, 0.4, 0.8)  # a new move forgets what was undone
     expect(visitor.button("Redo")).to_be_disabled()
-    visitor.button("Undo").click()
+
+
+def test_the_address_follows_however_fast_one_moves(visitor):
+    for _ in range(4):
+        visitor.button("Prior draw").click()
+        visitor.button("Undo").click()
     assert visitor.z == [0, 0]
     visitor.until_url_follows()
 
@@ -289,11 +297,8 @@ def test_address_opens_the_same_view_in_another_browser(visitor, visit):
     ("query", "sentence"),
     [
         ({"model": DIGITS, "z": "1,abc"}, "1,abc"),
-        ({"model": DIGITS, "z": "1,2,3"}, "1,2,3"),
-        ({"model": DIGITS, "z": "nan,0"}, "nan,0"),
         ({"model": DIGITS, "z": "1e39,0"}, "1e39,0"),
-        ({"model": "../../etc/passwd"}, "../../etc/passwd"),
-        ({"model": "nobody", "z": "0,0"}, "nobody"),
+        ({"model": "../nobody"}, "../nobody"),
     ],
 )
 def test_a_bad_address_gets_one_sentence_and_a_working_page(visit, query, sentence):
@@ -307,8 +312,9 @@ def test_a_bad_address_gets_one_sentence_and_a_working_page(visit, query, senten
     expect(visitor.alerts).to_have_count(0)
 
 
-def test_back_shows_the_view_before_the_last_move(visitor):
+def test_back_is_no_trap(visitor):
+    visitor.page.goto("about:blank")
+    visitor.open()
     visitor.drag(0, 0.4, 0.8)
-    visitor.page.go_back()
-    visitor.until(lambda: visitor.z == [0, 0], "the code before")
-    visitor.until_url_follows()
+    visitor.page.go_back()  # leaves, or shows the view before the last move
+    visitor.until(lambda: visitor.page.url == "about:blank" or visitor.z == [0, 0], "a step back")

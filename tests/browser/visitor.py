@@ -40,7 +40,9 @@ class Visitor:
 
     def rested(self) -> "Visitor":
         """Wait until the page's script is not running and the address names the view."""
-        expect(self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible()
+        expect(
+            self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+        ).to_be_visible()
         self.page.wait_for_url(lambda url: "z=" in url)
         return self
 

@@ -15,7 +15,9 @@ from vae_core.models import build
 
 def reference(mean, std=None):
     mean = torch.as_tensor(mean, dtype=torch.float32)
-    log_variance = None if std is None else torch.as_tensor(std, dtype=torch.float32).expand_as(mean).log() * 2
+    log_variance = (
+        None if std is None else torch.as_tensor(std, dtype=torch.float32).expand_as(mean).log() * 2
+    )
     return ReferenceCodes(mean, log_variance, torch.arange(len(mean)))
 
 
@@ -32,7 +34,9 @@ def planted(n=2000):
 @pytest.mark.parametrize("kind", ["vae", "autoencoder"])
 def test_posteriors_are_those_of_the_model_whatever_the_batch_size(kind):
     model = build(ModelConfig(kind=kind, data_shape=(1, 8, 9), latent_dim=3, hidden=(8,)))
-    images = torch.randint(0, 256, (11, 1, 8, 9), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = torch.randint(
+        0, 256, (11, 1, 8, 9), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     whole = codes.posteriors(model, images)
     parts = codes.posteriors(model, images, batch_size=4)
     expected = model.encode(images / 255)

@@ -65,7 +65,9 @@ def test_bernoulli_stays_finite_far_out(size):
 @pytest.mark.parametrize("variance", [1e-4, 0.05, 1.0, 100.0])
 def test_gaussian_equals_scipy(variance):
     f, x = numbers(0, scale=0.3), grey(1)
-    expected = stats.norm.logpdf(x.double().numpy(), f.double().numpy(), np.sqrt(variance)).reshape(4, -1).sum(1)
+    expected = (
+        stats.norm.logpdf(x.double().numpy(), f.double().numpy(), np.sqrt(variance)).reshape(4, -1).sum(1)
+    )
     ours = likelihood(config("gaussian", variance), f).log_prob(x)
     np.testing.assert_allclose(ours.numpy(), expected, rtol=2e-5)
 

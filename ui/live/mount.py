@@ -50,5 +50,5 @@ def facts(opened: OpenModel) -> dict[str, Any]:
         "dataHere": library.data_here(info.name),
         "dataTitle": info.title,
         "ink": info.framing == "ink",
-        "encoder": True,
+        "hasPrior": description.model.kind == "vae",
     }

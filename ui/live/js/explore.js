@@ -27,7 +27,7 @@ const TEMPLATE = `
         <button type="button" class="undo" title="Undo (Ctrl+Z)" aria-label="Undo">↶</button>
         <button type="button" class="redo" title="Redo (Ctrl+Shift+Z)" aria-label="Redo">↷</button>
         <button type="button" class="origin" title="Go to z = 0, the middle of the prior">Origin</button>
-        <button type="button" class="prior" title="Draw z from the prior N(0, I)">Prior draw</button>
+        <button type="button" class="prior">Prior draw</button>
         <button type="button" class="point" title="Go to the code of a random encoded data point">Data point</button>
         <button type="button" class="smooth" aria-pressed="false" title="Smooth or pixelated">Smooth</button>
       </div>
@@ -68,12 +68,13 @@ class Explorer {
     this.find(".original").hidden = true;
     this.observer = new IntersectionObserver((entries) => this.look(entries), { rootMargin: "80px" });
     this.addSliders(FIRST_SHOWN);
-    if (this.model.encoder) this.panel = new EncodePanel(this.find(".encode"), this.model, this);
-    this.find(".encode").hidden = !this.model.encoder;
+    this.panel = new EncodePanel(this.find(".encode"), this.model, this);
     const few = this.z.length <= FEW;
     this.find(".explorer").classList.toggle("few", few);
     this.find(few ? ".right" : ".left").append(this.find(".encode"));
     this.find(".point").disabled = !this.model.encodedCount;
+    this.find(".prior").disabled = !this.model.hasPrior;
+    this.find(".prior").title = this.model.hasPrior ? "Draw z from the prior N(0, I)" : "A plain autoencoder has no prior to draw from";
     const [channels, height, width] = this.model.dataShape;
     this.image.style.aspectRatio = `${width} / ${height}`;
     this.smooth(localStorage.getItem("explore.smooth") === "true");

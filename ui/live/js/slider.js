@@ -12,7 +12,7 @@ export class Slider {
   // on.input(index, value) while moving, on.commit() when a move is over, on.lock(index, locked)
   constructor(dimension, on) {
     Object.assign(this, { dimension, on, locked: false, value: 0 });
-    this.step = 0.05;
+    this.step = roundStep((dimension.high - dimension.low) / 120); // 0.05 for the range +-3
     this.element = document.createElement("div");
     this.element.className = "dim" + (dimension.active ? "" : " dead");
     this.element.innerHTML = `
@@ -151,6 +151,12 @@ export class Slider {
     const { low, high } = this.dimension;
     return Array.from({ length: TILES }, (_, k) => low + ((k + 0.5) / TILES) * (high - low));
   }
+}
+
+// The largest of 1, 2 or 5 times a power of ten that is at most `size`.
+function roundStep(size) {
+  const power = 10 ** Math.floor(Math.log10(size * 1.001));
+  return power * [5, 2, 1].find((digit) => digit * power <= size * 1.001);
 }
 
 function area(histogram) {

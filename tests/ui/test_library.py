@@ -1,0 +1,68 @@
+"""Models are found by name and by id, opened once, and opened again when their file changes."""
+
+import pytest
+
+from tests.ui import making
+from ui import library
+from vae_core.errors import CheckpointError
+
+
+def test_bundled_models_are_listed_by_name_the_first_to_open_first(folder):
+    assert list(library.bundled()) == ["digits", "wide"]
+    (folder / f"{library.FIRST}.safetensors").write_bytes(making.content())
+    assert list(library.bundled()) == [library.FIRST, "digits", "wide"]
+
+
+def test_without_a_folder_there_are_no_models(folder, monkeypatch):
+    monkeypatch.setattr(library, "FOLDER", folder / "nowhere")
+    assert library.bundled() == {}
+
+
+def test_an_unchanged_file_is_loaded_once(folder):
+    path = library.bundled()["digits"]
+    assert library.open_file("digits", path) is library.open_file("digits", path)
+
+
+def test_a_changed_file_is_loaded_again(folder):
+    path = library.bundled()["digits"]
+    before = library.open_file("digits", path)
+    path.write_bytes(making.content(latent_dim=3))
+    after = library.open_file("digits", path)
+    assert (before.checkpoint.model.latent_dim, after.checkpoint.model.latent_dim) == (2, 3)
+    assert before.id != after.id
+
+
+def test_a_file_that_is_gone_is_named(folder):
+    with pytest.raises(CheckpointError, match=r"gone\.safetensors"):
+        library.open_file("gone", folder / "gone.safetensors")
+
+
+def test_dimensions_come_sorted_by_information_the_dead_ones_last(folder):
+    dimensions = library.open_file("wide", library.bundled()["wide"]).dimensions
+    assert sorted(each.index for each in dimensions) == list(range(5))
+    assert [each.active for each in dimensions] == [True] * 3 + [False] * 2
+    kls = [each.kl for each in dimensions]
+    assert kls == sorted(kls, reverse=True)
+
+
+def test_a_model_without_reference_codes_has_dimensions_too():
+    opened = library.opened("bare", making.make(latent_dim=3, with_reference=False))
+    assert [(each.index, each.low, each.high) for each in opened.dimensions] == [(i, -3, 3) for i in range(3)]
+
+
+def test_a_bundled_model_is_found_by_its_id(folder):
+    wide = library.open_file("wide", library.bundled()["wide"])
+    assert library.by_id(wide.id) is wide
+    assert library.by_id("0" * 16) is None
+
+
+def test_a_broken_file_hides_no_other_from_its_id(folder):
+    (folder / "a-broken.safetensors").write_bytes(b"nothing")
+    wide = library.open_file("wide", library.bundled()["wide"])
+    assert library.by_id(wide.id) is wide
+
+
+def test_data_are_here_only_where_the_dataset_is_known_and_present():
+    assert library.data_here("digits")
+    assert not library.data_here("mnist")  # the tests' data folder is empty
+    assert not library.data_here("nobody's dataset")

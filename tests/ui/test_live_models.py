@@ -1,0 +1,163 @@
+"""What the socket asks of a model: pixels for codes, a posterior for a picture, an item of its data."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from tests.ui import making
+from ui import library
+from ui.live import registry
+from ui.live.models import find_again, live, publish
+from vae_core import data, images
+from vae_core.config import DataConfig
+from vae_core.errors import CodeError
+from vae_core.models import PointMass
+
+
+@pytest.fixture(scope="module")
+def opened():
+    return library.opened("digits", making.make())
+
+
+@pytest.fixture(scope="module")
+def model(opened):
+    return live(opened)
+
+
+def ink():
+    """A dark stroke on white paper, in colour, of a size that is not the model's."""
+    picture = Image.new("RGB", (50, 40), "white")
+    ImageDraw.Draw(picture).line([(10, 5), (14, 30)], fill=(20, 20, 80), width=5)
+    return np.asarray(picture).copy()
+
+
+def as_batch(picture):
+    return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+
+
+# --- decode -------------------------------------------------------------------------------------------------
+
+
+def test_decode_gives_the_mean_of_the_likelihood(opened, model):
+    codes = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    pixels = model.decode(codes)
+    with torch.inference_mode():
+        mean = opened.checkpoint.model.decode(torch.from_numpy(codes)).mean
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (5, 8, 8, 1)
+    assert np.abs(pixels / 255 - mean.permute(0, 2, 3, 1).numpy()).max() <= 0.51 / 255
+
+
+def test_decode_of_a_coloured_model_has_three_channels():
+    coloured = live(library.opened("colours", making.make(info=making.COLOURS)))
+    assert coloured.decode(np.zeros((2, 2), np.float32)).shape == (2, 16, 16, 3)
+
+
+# --- encode -------------------------------------------------------------------------------------------------
+
+
+def test_encode_fits_the_picture_and_returns_its_posterior(opened, model):
+    encoded = model.encode(ink())
+    fitted = images.fit(ink(), (1, 8, 8), "ink", opened.checkpoint.description.info.extent)
+    assert np.array_equal(encoded.picture, fitted)
+    assert fitted[0, 0, 0] == 0  # light on dark
+    with torch.inference_mode():
+        posterior = opened.checkpoint.model.encode(as_batch(fitted))
+    assert encoded.mean == pytest.approx(posterior.mean[0].numpy(), abs=1e-5)
+    assert encoded.std == pytest.approx(posterior.stddev[0].numpy(), abs=1e-5)
+    assert (encoded.mean.dtype, encoded.std.dtype) == (np.float32, np.float32)
+
+
+def test_encode_leaves_the_picture_alone(model):
+    picture = ink()
+    model.encode(picture)
+    assert np.array_equal(picture, ink())
+
+
+def test_an_empty_paper_has_a_finite_posterior(model):
+    encoded = model.encode(np.zeros((168, 168, 3), np.uint8))
+    assert np.isfinite(encoded.mean).all()
+    assert encoded.picture.max() == 0
+
+
+def test_an_autoencoder_has_a_point_and_no_deviation():
+    plain = library.opened("plain", making.make(kind="autoencoder"))
+    encoded = live(plain).encode(ink())
+    with torch.inference_mode():
+        point = plain.checkpoint.model.encode(as_batch(encoded.picture))
+    assert isinstance(point, PointMass)
+    assert encoded.std is None
+    assert encoded.mean == pytest.approx(point.mean[0].numpy(), abs=1e-5)
+
+
+# --- items --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", [0, 3, 9])
+def test_items_of_a_class_are_the_reference_codes_of_that_class(opened, model, label):
+    reference = opened.checkpoint.reference
+    positions = torch.nonzero(reference.labels == label)[:, 0].tolist()
+    for nth in (0, 1, len(positions) - 1):
+        item = model.item(label, nth)
+        assert (item.position, item.label) == (positions[nth], label)
+        assert item.encoded.mean == pytest.approx(reference.mean[item.position].numpy())
+        variance = item.encoded.std**2
+        assert np.log(variance) == pytest.approx(reference.log_variance[item.position].numpy(), abs=1e-5)
+
+
+def test_items_of_any_class_come_in_the_order_of_the_reference(opened, model):
+    for nth in (0, 1, 200):
+        item = model.item(-1, nth)
+        assert item.position == nth
+        assert item.label == int(opened.checkpoint.reference.labels[nth])
+
+
+def test_an_item_brings_its_own_image(opened, model):
+    held_out = data.load(DataConfig(name="digits"), "held-out")
+    item = model.item(7, 3)
+    row = int(torch.nonzero(held_out.indices == opened.checkpoint.reference.indices[item.position])[0, 0])
+    assert int(held_out.labels[row]) == 7
+    assert np.array_equal(item.encoded.picture[..., 0], held_out.images[row, 0].numpy())
+
+
+def test_without_the_dataset_an_item_has_no_picture():
+    item = live(library.opened("colours", making.make(info=making.COLOURS))).item(-1, 5)
+    assert item.encoded.picture.shape == (0, 0, 0)
+    assert item.label == -1
+    assert item.encoded.mean.shape == (2,)
+
+
+@pytest.mark.parametrize(("label", "nth"), [(-1, making.EXAMPLES), (3, 1000), (10, 0), (99, 0)])
+def test_an_item_out_of_range_is_refused_in_a_sentence(model, label, nth):
+    with pytest.raises(CodeError, match=str(nth)) as refused:
+        model.item(label, nth)
+    assert "to -1" not in str(refused.value)
+
+
+def test_an_index_the_dataset_does_not_have_leaves_out_the_picture():
+    made = making.make()
+    made.reference.indices[0] = 10**6
+    assert live(library.opened("odd", made)).item(-1, 0).encoded.picture.shape == (0, 0, 0)
+
+
+def test_a_model_without_reference_codes_has_no_items():
+    assert live(library.opened("bare", making.make(with_reference=False))).item is None
+
+
+# --- the registry -------------------------------------------------------------------------------------------
+
+
+def test_publish_makes_a_model_known_once(opened):
+    publish(opened)
+    known = registry.get(opened.id)
+    publish(opened)
+    assert registry.get(opened.id) is known
+    assert known.latent_dim == 2
+
+
+def test_a_bundled_model_is_found_again_after_a_restart(folder):
+    wide = library.open_file("wide", library.bundled()["wide"])
+    found = find_again(wide.id)
+    assert (found.id, found.latent_dim) == (wide.id, 5)
+    assert find_again("0" * 16) is None
