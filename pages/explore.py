@@ -13,5 +13,4 @@ if opened is None:
     )
     st.stop()
 mount.explore(opened, session.code(opened), session.keep)
-session.write_url(opened)
 controls.fetch_data(opened)

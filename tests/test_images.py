@@ -95,6 +95,15 @@ def test_where_the_ink_is_on_the_paper_does_not_matter():
     assert at_home.max() > 200
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_the_mass_is_centred_not_the_outline(turns):
+    # A heavy block with a thin arm, so that the two middles are 3.6 pixels apart.
+    drawn = np.full((300, 300, 1), 255, np.uint8)
+    drawn[90:210, 50:170] = drawn[146:154, 170:250] = 0
+    fitted = images.fit(np.ascontiguousarray(np.rot90(drawn, turns)), MNIST, "ink", MNIST_EXTENT)
+    assert centre_of_mass(fitted) == pytest.approx((14, 14), abs=1)
+
+
 def test_light_ink_on_a_dark_board_is_not_inverted():
     board = 255 - ink_photo()
     light, dark = (images.fit(p, MNIST, "ink", MNIST_EXTENT).astype(int) for p in (board, ink_photo()))
@@ -164,6 +173,11 @@ def test_a_wide_picture_loses_its_sides_and_keeps_its_proportions():
     expected = np.full((20, 20, 1), 200, np.uint8)
     expected[5:15, 5:15] = 50
     assert np.array_equal(fitted, expected)
+
+
+def test_shrinking_averages_and_leaves_no_moire():
+    board = np.indices((64, 64)).sum(0)[..., None] % 2 * 255
+    assert np.abs(images.fit(board.astype(np.uint8), (1, 8, 8)).astype(int) - 127.5).max() <= 1
 
 
 def test_colours_survive_and_are_mixed_for_a_grey_model():

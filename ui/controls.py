@@ -16,7 +16,7 @@ MAX_UPLOAD_MB = 64
 def model_picker() -> OpenModel | None:
     """Show which model is in view, in a row with what is known of it, and let people choose another."""
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    choose = row.container(width=260)
+    choose = row.container(width=240)
     with row.popover("Open a file", icon=":material/folder_open:"):
         _upload()
     opened = session.current()
@@ -106,7 +106,7 @@ class _Fetching:
 def fetch_data(opened: OpenModel) -> None:
     """Where the model's images are not on this machine, offer to fetch them."""
     info = opened.checkpoint.description.info
-    if library.data_here(info.name):
+    if info.name not in data.known() or library.data_here(info.name):
         return
     fetching: _Fetching | None = st.session_state.get("fetching")
     if fetching is not None and fetching.name == info.name and not fetching.done:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vae_core import checkpoint, data
 from vae_core.checkpoint import Checkpoint
+from vae_core.errors import CheckpointError
 from vae_core.latent.codes import Dimension, bare_dimensions, by_information, dimensions
 
 FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
@@ -52,7 +53,10 @@ def opened(name: str, loaded: Checkpoint) -> OpenModel:
 def by_id(model_id: str) -> OpenModel | None:
     """Find a bundled model by its id, for a page that was open before the server started again."""
     for name, path in bundled().items():
-        candidate = open_file(name, path)
+        try:
+            candidate = open_file(name, path)
+        except CheckpointError:
+            continue
         if candidate.id == model_id:
             return candidate
     return None

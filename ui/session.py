@@ -1,4 +1,6 @@
-"""What a person is looking at: the current model and the current code z, kept in step with the URL.
+"""What a person is looking at: the current model and the current code z, restored from the URL.
+
+The component writes the address (it knows of every move, and need not wait for a script run); this reads it.
 
 State that must outlive a page lives under plain keys of `st.session_state`, never under a widget's key.
 """
@@ -13,6 +15,7 @@ from ui.library import OpenModel
 from vae_core import checkpoint
 from vae_core.errors import CheckpointError, CodeError, ExplorerError
 
+FLOAT32_MAX = 3.4e38  # codes travel as float32
 MODEL, CODES, UPLOADED = "current_model", "codes", "uploaded_models"
 
 
@@ -64,15 +67,9 @@ def code(opened: OpenModel) -> list[float]:
 
 
 def keep(name: str, values: list[float]) -> None:
-    """Remember the code in view."""
-    st.session_state[CODES][name] = [float(value) for value in values]
-
-
-def write_url(opened: OpenModel) -> None:
-    """Put model and code into the page's address, so that the address opens this view again."""
-    wanted = {"model": opened.name, "z": ",".join(f"{value:.6g}" for value in code(opened))}
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+    """Remember the code in view; one that is not finite is not worth it."""
+    if all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+        st.session_state[CODES][name] = [float(value) for value in values]
 
 
 def complain(error: ExplorerError) -> None:
@@ -86,7 +83,7 @@ def _restore() -> None:
         return
     st.session_state[CODES] = {}
     st.session_state[MODEL] = st.query_params.get("model", next(iter(library.bundled()), library.FIRST))
-    if text := st.query_params.get("z"):
+    if (text := st.query_params.get("z")) and st.session_state[MODEL] in names():
         try:
             keep(st.session_state[MODEL], _parse(text, _open(st.session_state[MODEL])))
         except ExplorerError as error:
@@ -99,7 +96,7 @@ def _parse(text: str, opened: OpenModel) -> list[float]:
         values = [float(part) for part in text.split(",")]
     except ValueError:
         values = []
-    if len(values) != latent_dim or not all(math.isfinite(value) for value in values):
+    if len(values) != latent_dim or not all(abs(value) < FLOAT32_MAX for value in values):
         raise CodeError(
             f"The link's z = {text[:60]} is not a code of {opened.name}, which takes {latent_dim} finite numbers; "
             "the origin is shown instead."

@@ -19,6 +19,8 @@ from vae_core.errors import CodeError
 from vae_core.models import PointMass
 from vae_core.models.rendering import render
 
+_NO_PICTURE = np.zeros((0, 0, 0), np.uint8)
+
 
 def publish(opened: OpenModel) -> None:
     """Make a model known to the socket."""
@@ -60,6 +62,8 @@ def _item(opened: OpenModel, label: int, nth: int) -> Item:
     reference = opened.checkpoint.reference
     assert reference is not None
     positions = _positions(reference.labels, len(reference), label)
+    if len(positions) == 0:
+        raise CodeError(f"class = {label} has no encoded example in this model; choose another class.")
     if nth >= len(positions):
         raise CodeError(f"item = {nth} is not there: choose one from 0 to {len(positions) - 1}.")
     position = int(positions[nth])
@@ -78,10 +82,12 @@ def _positions(labels: Tensor | None, count: int, label: int) -> Tensor:
 def _picture(config: DataConfig, index: int) -> UInt8[np.ndarray, "height width channels"]:
     """One held-out image by its index in the source; (0, 0, 0) where the dataset is not on this machine."""
     if not library.data_here(config.name):
-        return np.zeros((0, 0, 0), np.uint8)
+        return _NO_PICTURE
     dataset = _held_out(config)
-    row = int(torch.nonzero(dataset.indices == index)[0, 0])
-    return dataset.images[row].permute(1, 2, 0).contiguous().numpy()
+    rows = torch.nonzero(dataset.indices == index)[:, 0]
+    if len(rows) == 0:  # codes of another split, or of other data under the same name
+        return _NO_PICTURE
+    return dataset.images[int(rows[0])].permute(1, 2, 0).contiguous().numpy()
 
 
 @lru_cache(maxsize=3)

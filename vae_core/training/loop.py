@@ -128,7 +128,9 @@ class Trainer:
     def _check(self, sums: Tensor, good: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return a copy of weights known to be good, or put the last such copy back and complain."""
         # A finite loss may have had an infinite gradient, so the weights are looked at as well.
-        if torch.isfinite(sums).all() and all(weights.isfinite().all() for weights in self.model.parameters()):
+        if torch.isfinite(sums).all() and all(
+            weights.isfinite().all() for weights in self.model.parameters()
+        ):
             return _copy(self.model)
         self.model.load_state_dict(good)
         self.optimizer.state.clear()  # its moments are broken too

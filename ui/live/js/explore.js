@@ -1,7 +1,7 @@
 // The Explore page's component: one decoded image, one slider per latent dimension, everything live.
 //
-// Moving anything asks the server for the image and for the strips of all sliders in one request. Python
-// hears of a code only when a move is over ("commit"), which keeps script runs out of the loop.
+// Moving anything asks the server for the image, and for the strips of the sliders behind it. Python hears
+// of a code only when a move is over ("commit"), which keeps script runs out of the loop.
 
 import { Channel, DECODE } from "./socket.js";
 import { paint } from "./paint.js";
@@ -11,7 +11,7 @@ import { Slider, TILES, dimensionName } from "./slider.js";
 const FEW = 4; // so few dimensions leave room beside the image for wide strips and the Encode panel
 const FIRST_SHOWN = 12;
 const MORE = 12;
-const MAX_CODES = 1024; // per request; the server refuses more
+const STRIPS_AT_ONCE = 2; // in one request, so that the image's own request waits a few milliseconds at most
 const COMMIT_PAUSE_MS = 350; // after the last key press of a series
 const HISTORY = 200;
 
@@ -19,9 +19,10 @@ const TEMPLATE = `
   <div class="explorer">
     <section class="left">
       <div class="stage">
-        <figure class="original" hidden><canvas></canvas><figcaption></figcaption></figure>
         <figure class="decoded"><canvas class="image" role="img" aria-label="Decoded image"></canvas>
           <figcaption></figcaption></figure>
+        <figure class="original"><canvas role="img" aria-label="Original image" hidden></canvas>
+          <figcaption>encode an image to see it here</figcaption></figure>
       </div>
       <div class="tools" role="toolbar" aria-label="Code">
         <button type="button" class="undo" title="Undo (Ctrl+Z)" aria-label="Undo">↶</button>
@@ -30,9 +31,9 @@ const TEMPLATE = `
         <button type="button" class="prior">Prior draw</button>
         <button type="button" class="point" title="Go to the code of a random encoded data point">Data point</button>
         <button type="button" class="smooth" aria-pressed="false" title="Smooth or pixelated">Smooth</button>
+        <span class="text"><input class="z" aria-label="Code z as text" spellcheck="false" autocomplete="off">
+          <button type="button" class="copy" title="Copy z as text">Copy</button></span>
       </div>
-      <div class="text"><input class="z" aria-label="Code z as text" spellcheck="false" autocomplete="off">
-        <button type="button" class="copy" title="Copy z as text">Copy</button></div>
       <p class="message" role="status" aria-live="polite"></p>
       <div class="encode"></div>
     </section>
@@ -49,9 +50,12 @@ class Explorer {
     root.innerHTML = TEMPLATE;
     this.find = (selector) => root.querySelector(selector);
     this.image = this.find(".image");
-    this.channel = new Channel({
-      onAnswer: (answer, tag) => this.draw(answer, tag),
-      onError: (sentence) => this.complain(sentence),
+    this.original = this.find(".original canvas");
+    const onError = (sentence) => this.complain(sentence);
+    this.strips = new Channel({ onAnswer: (answer, sliders) => this.drawStrips(answer, sliders), onError });
+    this.images = new Channel({
+      onAnswer: (answer) => this.draw(answer),
+      onError,
       onStatus: (connected) => this.complain(connected ? "" : "Waiting for the server…"),
     });
     this.tools();
@@ -65,7 +69,8 @@ class Explorer {
     this.z = Float32Array.from(data.z);
     this.sliders = new Map(); // dimension index -> Slider, in the order shown
     this.find(".dims").replaceChildren();
-    this.find(".original").hidden = true;
+    this.original.hidden = true;
+    this.find(".original figcaption").textContent = "encode an image to see it here";
     this.observer = new IntersectionObserver((entries) => this.look(entries), { rootMargin: "80px" });
     this.addSliders(FIRST_SHOWN);
     this.panel = new EncodePanel(this.find(".encode"), this.model, this);
@@ -81,6 +86,7 @@ class Explorer {
     this.remember();
     this.show();
     this.request();
+    this.address();
   }
 
   addSliders(count) {
@@ -96,30 +102,47 @@ class Explorer {
     const rest = dimensions.length - this.sliders.size;
     const more = this.find(".more");
     more.hidden = rest <= 0;
-    more.textContent = `Show ${Math.min(rest, MORE)} more of ${rest} dimensions (less informative)`;
+    more.textContent = rest > MORE ? `Show ${MORE} of ${rest} less informative dimensions` : `Show the ${rest} least informative dimensions`;
   }
 
   // --- the live loop ---------------------------------------------------------------------------------
 
-  // Ask for the image and for every strip on screen except `moving`'s own, which its own value does not change.
-  request(moving = null) {
-    // A request that was never sent may have promised other strips: ask for all of them then.
-    if (this.channel.newest && this.channel.newest.tag.moving !== moving) moving = null;
-    const strips = [...this.sliders.values()]
-      .filter((slider) => this.visible.has(slider.dimension.index) && slider.dimension.index !== moving)
-      .slice(0, Math.floor((MAX_CODES - 1) / TILES));
-    const width = this.z.length, count = 1 + strips.length * TILES;
-    const payload = new Float32Array(count * width);
-    for (let row = 0; row < count; row++) payload.set(this.z, row * width);
-    strips.forEach((slider, s) => slider.traversal().forEach((value, k) => {
-      payload[(1 + s * TILES + k) * width + slider.dimension.index] = value;
-    }));
-    this.channel.ask({ model: this.model.id, kind: DECODE, count, width, payload, tag: { strips, moving } });
+  // Ask for the image, and note that every strip is out of date except that of the dimension that moved:
+  // its own value does not change it.
+  request(moved = null) {
+    const width = this.z.length;
+    this.images.ask({ model: this.model.id, kind: DECODE, count: 1, width, payload: this.z.slice() });
+    for (const slider of this.sliders.values()) slider.stale ||= slider.dimension.index !== moved;
+    this.refreshStrips();
   }
 
-  draw(answer, { strips }) {
-    paint(this.image, answer);
-    strips.forEach((slider, s) => paint(slider.strip, answer, 1 + s * TILES, TILES));
+  // Bring the strips on screen up to date, a few at a time, the oldest first: the image never waits long
+  // behind them, and every strip gets its turn however fast the pointer moves.
+  refreshStrips() {
+    if (this.strips.busy) return;
+    const chosen = [...this.sliders.values()]
+      .filter((slider) => slider.stale && this.visible.has(slider.dimension.index))
+      .sort((a, b) => a.askedAt - b.askedAt)
+      .slice(0, STRIPS_AT_ONCE);
+    if (!chosen.length) return;
+    const width = this.z.length, count = chosen.length * TILES;
+    const payload = new Float32Array(count * width);
+    for (let row = 0; row < count; row++) payload.set(this.z, row * width);
+    chosen.forEach((slider, s) => {
+      slider.stale = false;
+      slider.askedAt = performance.now();
+      slider.traversal().forEach((value, k) => (payload[(s * TILES + k) * width + slider.dimension.index] = value));
+    });
+    this.strips.ask({ model: this.model.id, kind: DECODE, count, width, payload, tag: chosen });
+  }
+
+  drawStrips(answer, sliders) {
+    this.refreshStrips();
+    sliders.forEach((slider, s) => paint(slider.strip, answer, s * TILES, TILES));
+  }
+
+  draw(answer) {
+    if (!this.comparing) paint(this.image, answer);
     if (this.painted) return;
     this.painted = true;
     performance.mark("first-decoded-image");
@@ -131,7 +154,7 @@ class Explorer {
       if (isIntersecting) this.visible.add(Number(target.dataset.index));
       else this.visible.delete(Number(target.dataset.index));
     }
-    if (this.visible.size >= before) this.request();
+    if (this.visible.size >= before) this.refreshStrips();
   }
 
   // --- the code and its history ----------------------------------------------------------------------
@@ -164,11 +187,19 @@ class Explorer {
 
   commit() {
     clearTimeout(this.pause);
-    this.complain("");
+    if (this.images.live.open) this.complain("");
     if (this.history[this.cursor] && same(this.history[this.cursor], this.z)) return;
     this.remember();
     this.texts();
+    this.address();
     this.sendCommit(this.model.id, this.z);
+  }
+
+  // The address opens this view again. Replaced, not pushed: Back leaves the page.
+  address() {
+    const url = new URL(location);
+    url.search = new URLSearchParams({ model: this.model.name, z: format(this.history[this.cursor]).replaceAll(" ", "") });
+    history.replaceState(history.state, "", url);
   }
 
   commitSoon() {
@@ -186,6 +217,7 @@ class Explorer {
     if (!target) return;
     this.cursor += step;
     this.go(target);
+    this.address();
     this.sendCommit(this.model.id, this.z);
   }
 
@@ -215,7 +247,21 @@ class Explorer {
       event.preventDefault();
       this.travel(event.shiftKey ? 1 : -1);
     });
+    this.compare();
     this.pad();
+  }
+
+  // While the pointer is on the original it takes the reconstruction's place: the eye compares two images best
+  // when they take turns.
+  compare() {
+    const show = (on) => {
+      this.comparing = on && this.encoded?.pixels;
+      if (this.comparing) paint(this.image, this.encoded);
+      else this.request();
+      this.caption();
+    };
+    this.original.addEventListener("pointerenter", () => show(true));
+    for (const end of ["pointerleave", "pointercancel"]) this.original.addEventListener(end, () => show(false));
   }
 
   // The two most informative dimensions, in index order: what dragging the image itself moves.
@@ -266,7 +312,7 @@ class Explorer {
   }
 
   paste(text) {
-    const numbers = text.replace(/[[\]()−]/g, (c) => (c === "−" ? "-" : " ")).trim().split(/[\s,;]+/).map(Number);
+    const numbers = text.replace(/[[\]()−]/g, (c) => (c === "−" ? "-" : " ")).trim().split(/[\s,;]+/).map((part) => (part ? Math.fround(Number(part)) : NaN));
     if (numbers.length !== this.z.length || !numbers.every(Number.isFinite)) {
       this.complain(
         numbers.every(Number.isFinite)
@@ -276,6 +322,7 @@ class Explorer {
       return;
     }
     this.go(numbers);
+    this.find(".z").value = format(this.z);
     this.commit();
   }
 
@@ -283,15 +330,14 @@ class Explorer {
 
   arrived(answer, source) {
     this.encoded = { ...answer, source };
-    const original = this.find(".original");
-    original.hidden = !answer.pixels;
-    if (answer.pixels) paint(original.querySelector("canvas"), answer);
-    original.querySelector("canvas").style.aspectRatio = this.image.style.aspectRatio;
+    this.original.hidden = !answer.pixels;
+    if (answer.pixels) paint(this.original, answer);
+    this.original.style.aspectRatio = this.image.style.aspectRatio;
     const isItem = source === "item" || source === "point";
     const label = answer.label >= 0 ? `${this.model.classNames[answer.label]}` : "";
     const where = isItem ? `item ${answer.position}${label ? `, class ${label}` : ""}` : source === "stroke" ? "drawing" : source;
     this.encoded.where = where;
-    original.querySelector("figcaption").textContent = `original: ${where}`;
+    this.find(".original figcaption").textContent = answer.pixels ? `original: ${where}` : `${where}: its image is not here`;
     for (const [index, slider] of this.sliders) slider.showPosterior(answer.mean[index], answer.std?.[index] ?? 0);
     // A random draw leaves locked dimensions alone; an item that was chosen is shown as it is.
     this.go(source === "point" ? answer.mean.map((value, i) => (this.sliders.get(i)?.locked ? this.z[i] : value)) : answer.mean);
@@ -305,7 +351,7 @@ class Explorer {
       const distance = Math.hypot(...this.z.map((value, i) => value - this.encoded.mean[i]));
       text = distance < 1e-4 ? "reconstruction from the posterior mean" : `decoded · ${distance.toFixed(2)} from the code of ${this.encoded.where}`;
     }
-    this.find(".decoded figcaption").textContent = text;
+    this.find(".decoded figcaption").textContent = this.comparing ? `original: ${this.encoded.where}` : text;
   }
 
   say(sentence) {
@@ -320,7 +366,8 @@ class Explorer {
   }
 
   close() {
-    this.channel.close();
+    this.images.close();
+    this.strips.close();
     this.panel?.close();
     this.observer?.disconnect();
   }
@@ -345,6 +392,7 @@ export default function mount({ parentElement, data, setStateValue }) {
   } else {
     explorer.sendCommit = commit;
     if (explorer.model.id !== data.model.id || explorer.model.dataHere !== data.model.dataHere) explorer.setModel(data);
+    explorer.address();
   }
   return () => {
     explorer.close();

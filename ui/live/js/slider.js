@@ -11,7 +11,8 @@ export const dimensionName = (index) => "z" + String(index + 1).replace(/\d/g, (
 export class Slider {
   // on.input(index, value) while moving, on.commit() when a move is over, on.lock(index, locked)
   constructor(dimension, on) {
-    Object.assign(this, { dimension, on, locked: false, value: 0 });
+    // stale and askedAt belong to whoever draws the strip.
+    Object.assign(this, { dimension, on, locked: false, value: 0, stale: true, askedAt: 0 });
     this.step = roundStep((dimension.high - dimension.low) / 120); // 0.05 for the range +-3
     this.element = document.createElement("div");
     this.element.className = "dim" + (dimension.active ? "" : " dead");
@@ -63,7 +64,7 @@ export class Slider {
     track.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       track.setPointerCapture(event.pointerId);
-      track.focus({ preventScroll: true });
+      track.focus({ preventScroll: true, focusVisible: false });
       this.dragging = true;
       this.drag(event);
     });
@@ -109,7 +110,7 @@ export class Slider {
 
   type() {
     const value = Number(this.input.value.trim().replace("−", "-").replace(",", "."));
-    if (this.input.value.trim() === "" || !Number.isFinite(value)) {
+    if (this.input.value.trim() === "" || !Number.isFinite(Math.fround(value))) {
       this.on.complain(`${dimensionName(this.dimension.index)} = "${this.input.value}" is not a number; type one like -1.25.`);
       this.show(this.value);
       return;
@@ -130,7 +131,7 @@ export class Slider {
   show(value) {
     this.value = value;
     this.needle.style.left = `${this.percent(value)}%`;
-    const text = value.toFixed(2);
+    const text = (Math.abs(value) < 0.005 ? 0 : value).toFixed(2); // never −0.00
     this.input.value = text.replace("-", "−");
     this.track.setAttribute("aria-valuenow", text);
     this.element.classList.toggle("outside", value < this.dimension.low || value > this.dimension.high);

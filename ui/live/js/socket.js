@@ -95,6 +95,11 @@ export class Channel {
     this.flush();
   }
 
+  // A request is sent or waits to be.
+  get busy() {
+    return Boolean(this.current || this.newest);
+  }
+
   flush() {
     if (this.current || !this.newest || !this.live.open) return;
     this.current = this.newest;
