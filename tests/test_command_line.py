@@ -279,19 +279,14 @@ def test_an_unknown_dataset_is_answered_with_the_known_ones(capsys):
     assert all(name in message for name in data.known())
 
 
-@pytest.mark.xfail(
-    reason="argparse shows the name of the function that reads the option: 'invalid _integers value'"
-)
 def test_a_complaint_holds_no_name_from_the_code(capsys):
     assert not re.search(r"\b_\w+", complaint(capsys, "train", "--hidden", "64,x"))
 
 
-@pytest.mark.xfail(reason="an --out that is a folder is noticed only when training is over")
 def test_an_out_that_is_a_folder_is_refused_before_training(capsys, folder):
     complaint(capsys, "train", *FEW, "--out", str(folder))
 
 
-@pytest.mark.xfail(reason="torch refuses the seed with a traceback")
 def test_a_seed_beyond_64_bits_is_a_bad_argument(capsys, trained):
     assert "--seed" in complaint(capsys, "evaluate", str(trained), "--seed", str(2**70))
 
@@ -321,9 +316,6 @@ def edited(trained: Path, out: Path, **data_settings: object) -> str:
     return str(out)
 
 
-@pytest.mark.xfail(
-    reason="the checkpoint's data name is taken for an argument, or the data's shape for the model's"
-)
 @pytest.mark.parametrize("name", ["cats", "sprites"])
 def test_a_checkpoint_of_data_that_do_not_fit_is_one_line_and_status_1(capsys, trained, folder, name):
     path = edited(trained, folder / "other.safetensors", name=name)

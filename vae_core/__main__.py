@@ -10,6 +10,7 @@ names it); 130 stopped with Ctrl-C, after a loadable checkpoint was written.
 
 import argparse
 import json
+import os
 import signal
 import sys
 import types
@@ -22,7 +23,7 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 from vae_core.config import Config, DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig
-from vae_core.errors import ConfigError, DataNotFound, ExplorerError
+from vae_core.errors import ConfigError, DataError, DataNotFound, ExplorerError
 
 # Fields that follow from others and so are no options of their own.
 DERIVED = {"data_shape", "name"}
@@ -48,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ExplorerError as error:
         print(f"vae_core {options.verb}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"vae_core {options.verb}: stopped; nothing was written.", file=sys.stderr)
+        return 130
 
 
 def train(options: argparse.Namespace) -> int:
@@ -62,9 +66,7 @@ def train(options: argparse.Namespace) -> int:
     data_config = _config(DataConfig, options, name=options.name)
     model_config = _config(ModelConfig, options, data_shape=info.data_shape)
     objective, training = _config(ObjectiveConfig, options), _config(TrainingConfig, options)
-    out = Path(options.out or f"{options.name}-{model_config.kind}-{model_config.latent_dim}d.safetensors")
-    if not out.parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it first or choose another.")
+    out = _out(options.out or f"{options.name}-{model_config.kind}-{model_config.latent_dim}d.safetensors")
     examples, held_out = _load(data_config, "train"), _load(data_config, "held-out")
     trainer = Trainer(build(model_config, training.seed), examples.images, objective, training)
 
@@ -75,7 +77,7 @@ def train(options: argparse.Namespace) -> int:
             stopped = _run(trainer, ctrl_c, quiet=options.json)
         except NonFiniteLoss as error:
             failure = error
-    saved = checkpoint.save(out, summarise(trainer, data_config, held_out))
+        saved = checkpoint.save(out, summarise(trainer, data_config, held_out))
     _report({"checkpoint": str(out), "id": saved.id, **saved.description.evaluation}, options.json)
     if failure is not None:
         raise failure
@@ -90,7 +92,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from vae_core.evaluation import likelihood
 
     loaded = checkpoint.load(Path(options.checkpoint))
-    held_out = _load(loaded.description.data, "held-out")
+    held_out = _data_of(loaded)
     generator = torch.Generator().manual_seed(options.seed)
     images = held_out.images[: options.limit]
     figures = likelihood.evaluate(loaded.model, images, generator, samples=options.samples)
@@ -99,6 +101,37 @@ def evaluate(options: argparse.Namespace) -> int:
         checkpoint.save(Path(options.checkpoint), replace(loaded, description=description))
     _report(figures, options.json)
     return 0
+
+
+def _out(text: str) -> Path:
+    """Check where a file is to be written before hours of work go into it."""
+    out = Path(text)
+    if not out.parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it first or choose another.")
+    if out.is_dir():
+        raise ConfigError(f"--out {out} is a folder; name a file in it.")
+    if not os.access(out.parent, os.W_OK):
+        raise ConfigError(f"--out {out}: the folder {out.parent} cannot be written; choose another.")
+    return out
+
+
+def _data_of(loaded: Any) -> Any:
+    """Load the held-out data that a checkpoint names, if this program knows them and they fit its model."""
+    from vae_core import data
+
+    config = loaded.description.data
+    if config.name not in data.known():
+        raise DataError(
+            f"The checkpoint was trained on {config.name!r}, which is not one of {', '.join(data.known())}; "
+            "its figures can be read with describe."
+        )
+    held_out = _load(config, "held-out")
+    if tuple(held_out.images.shape[1:]) != loaded.model.data_shape:
+        raise DataError(
+            f"The checkpoint says it was trained on {config.name}, but its model takes {loaded.model.data_shape} "
+            f"and these images are {tuple(held_out.images.shape[1:])}; ask whoever made it."
+        )
+    return held_out
 
 
 def describe(options: argparse.Namespace) -> int:
@@ -127,7 +160,9 @@ def _run(trainer: Any, should_stop: "_CtrlC", *, quiet: bool) -> bool:
                 on_progress=lambda p: bar.update((p.epoch - 1) * p.examples_per_epoch + p.examples - bar.n),
                 should_stop=should_stop,
             )
-            bar.set_postfix(epoch=report.epoch, ELBO=f"{report.elbo:.2f}", KL=f"{report.kl:.2f}")
+            bar.set_postfix(
+                refresh=False, epoch=report.epoch, ELBO=f"{report.elbo:.2f}", KL=f"{report.kl:.2f}"
+            )
             if report.stopped:
                 return True
         bar.update(total - bar.n)
@@ -197,7 +232,7 @@ def _parser() -> Parser:
     command.add_argument("checkpoint", help="A .safetensors file written by this program.")
     command.add_argument(
         "--samples",
-        type=_positive,
+        type=_natural,
         default=0,
         metavar="K",
         help="Also the importance-weighted bound of log p(x) with K draws per example (slow: K decodes each).",
@@ -205,7 +240,7 @@ def _parser() -> Parser:
     command.add_argument(
         "--limit", type=_positive, default=None, help="Only the first so many held-out examples."
     )
-    command.add_argument("--seed", type=int, default=0, help="Seed of the draws of z. Default: 0.")
+    command.add_argument("--seed", type=_natural, default=0, help="Seed of the draws of z. Default: 0.")
     command.add_argument("--save", action="store_true", help="Store the figures in the checkpoint file.")
 
     command = _command(commands, "describe", describe)
@@ -249,12 +284,21 @@ def _reader(annotation: Any) -> Callable[[str], Any]:
 
 
 def _integers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 400,200") from None
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^63 - 1")
+    return int(text)
 
 
 def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    if (number := _natural(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return number
 
 

@@ -13,10 +13,10 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -49,6 +49,18 @@ class Description(Config):
     epoch: int = Field(0, ge=0)
     versions: dict[str, str] = Field(default_factory=dict)
     evaluation: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.info.data_shape != self.model.data_shape:
+            raise ValueError(
+                f"the data are {self.info.data_shape}, but the model takes {self.model.data_shape}"
+            )
+        if self.info.name != self.data.name:
+            raise ValueError(f"data.name is {self.data.name!r}, but info.name is {self.info.name!r}")
+        if not 0 < self.info.extent <= 1:
+            raise ValueError(f"info.extent is {self.info.extent}; it must be above 0 and at most 1")
+        return self
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,11 @@ def save(path: Path, checkpoint: Checkpoint) -> Checkpoint:
     Return the checkpoint with the id it got.
     """
     content = to_bytes(checkpoint)
+    if len(content) > MAX_FILE_BYTES:
+        raise CheckpointError(
+            f"The checkpoint has {len(content):,} bytes; at most {MAX_FILE_BYTES:,} can be read back. "
+            "Choose smaller values for hidden or latent_dim."
+        )
     try:
         write_atomically(path, content)
     except OSError as error:

@@ -19,7 +19,7 @@ IMAGE_SIDES = (8, 64)  # the smallest and largest image side that the networks a
 
 
 class Config(BaseModel):
-    """A frozen, strict group of settings with a JSON round trip."""
+    """A frozen group of settings with a JSON round trip; unknown names and values out of range are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -55,10 +55,16 @@ class DataConfig(Config):
         0, ge=0, le=2**32 - 1, description="Seed of the split into training and held-out data."
     )
     train_size: int | None = Field(
-        None, ge=1, le=10_000_000, description="Use only so many training examples; all of them if not given."
+        None,
+        ge=1,
+        le=10_000_000,
+        description="Use only so many training examples; if not given, all (of sprites 60,000).",
     )
     held_out_size: int | None = Field(
-        None, ge=1, le=10_000_000, description="Use only so many held-out examples; all of them if not given."
+        None,
+        ge=1,
+        le=10_000_000,
+        description="Use only so many held-out examples; if not given, all (of sprites 10,000).",
     )
 
 

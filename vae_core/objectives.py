@@ -38,7 +38,16 @@ def terms(
     model: LatentModel, x: Float[Tensor, "batch *shape"], generator: torch.Generator | None = None
 ) -> Terms:
     """Return the ELBO's terms for images x in [0, 1], with one draw of z per image."""
-    posterior = model.encode(x)
+    return terms_given(model, model.encode(x), x, generator)
+
+
+def terms_given(
+    model: LatentModel,
+    posterior: Distribution,
+    x: Float[Tensor, "batch *shape"],
+    generator: torch.Generator | None = None,
+) -> Terms:
+    """Return the same for images x that are encoded already: `posterior` is q(z|x)."""
     z = reparameterize(posterior, generator)
     return Terms(model.decode(z).log_prob(x), kl_to_prior(posterior))
 

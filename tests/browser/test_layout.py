@@ -87,7 +87,7 @@ def test_a_finger_scrolls_the_page_over_a_slider(visit):
 def test_nothing_is_wider_than_the_screen(visit):
     visitor = visit(locale="en-GB").open()
     visitor.find(".encode .next").click()
-    expect(visitor.find(".original")).to_be_visible()
+    expect(visitor.find(".original canvas")).to_be_visible()
     main = visitor.page.get_by_test_id("stMain")
     for width in (320, 390, 768, 1280):
         visitor.page.set_viewport_size({"width": width, "height": 800})
@@ -100,7 +100,7 @@ def test_nothing_is_wider_than_the_screen(visit):
 
 def test_image_and_both_sliders_fit_a_laptop_without_scrolling(visitor):
     visitor.find(".encode .next").click()
-    expect(visitor.find(".original")).to_be_visible()
+    expect(visitor.find(".original canvas")).to_be_visible()
     boxes = [visitor.image.bounding_box(), *(visitor.sliders.nth(i).bounding_box() for i in range(2))]
     assert all(box["y"] >= 0 and box["y"] + box["height"] <= LAPTOP["height"] for box in boxes)
     visitor.until_url_follows()
@@ -110,7 +110,7 @@ def test_image_and_both_sliders_fit_a_laptop_without_scrolling(visitor):
 def test_words_can_be_read(visit, scheme):
     visitor = visit(color_scheme=scheme).open()
     visitor.find(".encode .next").click()
-    expect(visitor.find(".original")).to_be_visible()
+    expect(visitor.find(".original canvas")).to_be_visible()
     visitor.until_url_follows()
     contrasts = visitor.page.evaluate(CONTRASTS)
     assert len(contrasts) > 15

@@ -1,4 +1,4 @@
-"""The model and the code in view: from the address, to the address, and kept per model."""
+"""The model and the code in view: from the address, and kept per model. (The component writes the address.)"""
 
 import json
 import math
@@ -27,7 +27,6 @@ def page():
         session.keep(opened.name, moved)
     st.text(opened.name)
     st.json(session.code(opened))
-    session.write_url(opened)
 
 
 @pytest.fixture
@@ -47,27 +46,15 @@ def seen(app):
     return app.text[0].value, [float(value) for value in json.loads(app.json[0].value)]
 
 
-def parameter(app, name):
-    """One query parameter; AppTest gives a list or a string, depending on who wrote it."""
-    value = app.query_params[name]
-    return value if isinstance(value, str) else value[0]
-
-
-def address(app):
-    """(model, z) in the address."""
-    return parameter(app, "model"), [float(part) for part in parameter(app, "z").split(",")]
-
-
 def test_first_visit_shows_the_first_model_at_the_origin(visit):
     app = visit()
     assert seen(app) == ("digits", [0, 0])
-    assert address(app) == ("digits", [0, 0])
     assert not app.error
 
 
 def test_address_names_model_and_code(visit):
     app = visit(model="wide", z="1,2,3,4,-5.5")
-    assert seen(app) == address(app) == ("wide", [1, 2, 3, 4, -5.5])
+    assert seen(app) == ("wide", [1, 2, 3, 4, -5.5])
     assert not app.error
 
 
@@ -78,7 +65,7 @@ def test_address_may_name_a_model_alone(visit):
 @pytest.mark.parametrize("z", ["1", "1,2,3", "1,abc", "nan,0", "inf,0", "0,-inf", ",", "1e39,0"])
 def test_a_bad_code_in_the_address_is_explained_and_the_origin_shown(visit, z):
     app = visit(model="digits", z=z)
-    assert seen(app) == address(app) == ("digits", [0, 0])
+    assert seen(app) == ("digits", [0, 0])
     assert len(app.error) == 1
     assert z in app.error[0].value
 
@@ -86,7 +73,7 @@ def test_a_bad_code_in_the_address_is_explained_and_the_origin_shown(visit, z):
 @pytest.mark.parametrize("query", [{"model": "nobody"}, {"model": "nobody", "z": "0,0"}, {"model": ""}])
 def test_an_unknown_model_in_the_address_is_explained_once(visit, query):
     app = visit(**query)
-    assert seen(app) == address(app) == ("digits", [0, 0])
+    assert seen(app) == ("digits", [0, 0])
     assert len(app.error) == 1
     assert not app.run().error
 
@@ -96,11 +83,10 @@ def test_a_long_wrong_name_makes_no_long_sentence(visit):
     assert all(len(error.value) < 300 for error in app.error)
 
 
-def test_a_kept_code_goes_to_the_address_and_stays(visit):
+def test_a_kept_code_stays(visit):
     app = visit()
     app.session_state["to_keep"] = [0.123456789, -2.0]
     app.run()
-    assert address(app) == ("digits", [0.123457, -2])
     assert seen(app.run()) == ("digits", [0.123456789, -2])
 
 
@@ -111,7 +97,7 @@ def test_each_model_keeps_a_code_of_its_own(visit):
     app.session_state["to_choose"] = "wide"
     assert seen(app.run()) == ("wide", [0] * 5)
     app.session_state["to_choose"] = "digits"
-    assert seen(app.run()) == address(app) == ("digits", [1, -1])
+    assert seen(app.run()) == ("digits", [1, -1])
 
 
 def test_a_code_of_the_wrong_width_is_not_shown(visit, folder):

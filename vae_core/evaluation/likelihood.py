@@ -34,7 +34,7 @@ def evaluate(
         for batch in images.split(batch_size):
             x = batch.float() / 255
             posterior = model.encode(x)
-            terms = objectives.terms(model, x, generator)
+            terms = objectives.terms_given(model, posterior, x, generator)
             means.append(posterior.mean)
             reconstruction.append(terms.reconstruction)
             kl.append(terms.kl_per_dimension)

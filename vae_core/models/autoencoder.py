@@ -58,5 +58,5 @@ class Autoencoder(nn.Module):
         return PointMass(self.code(self.encoder(x)))
 
     def decode(self, z: Float[Tensor, "batch latent"]) -> Distribution:
-        """Return p(x|z) over (B, C, H, W) for codes z; its `.mean` is the picture in [0, 1]."""
+        """Return p(x|z) over (B, C, H, W) for codes z; its `.mean` is the picture people see."""
         return likelihood(self.config, self.decoder(z))

@@ -49,7 +49,7 @@ class VAE(nn.Module):
         return Independent(Normal(self.mean(features), std, validate_args=False), 1, validate_args=False)
 
     def decode(self, z: Float[Tensor, "batch latent"]) -> Distribution:
-        """Return p(x|z) over (B, C, H, W) for codes z; its `.mean` is the picture in [0, 1]."""
+        """Return p(x|z) over (B, C, H, W) for codes z; its `.mean` is the picture people see."""
         return likelihood(self.config, self.decoder(z))
 
     def prior(self) -> Distribution:

@@ -26,7 +26,7 @@ CHECK_EVERY = 50  # steps between looks at the loss: each look waits for the com
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training is: called back many times a second at most."""
+    """Where training is; reported every CHECK_EVERY steps and at the end of an epoch."""
 
     epoch: int  # 1-based
     epochs: int
@@ -43,7 +43,7 @@ class EpochReport:
     kl: float
     beta: float
     seconds: float
-    stopped: bool  # the caller asked to stop before the epoch was over
+    stopped: bool  # the caller asked to stop; what is left of the epoch was not trained
 
     @property
     def elbo(self) -> float:
@@ -72,6 +72,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(config.seed)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
         self.average = _average(model, config.averaging)
+        self._good = _copy(model)  # the last weights that are known to have had a finite loss
 
     def run_epoch(
         self,
@@ -86,17 +87,20 @@ class Trainer:
         started, beta = time.perf_counter(), self._beta()
         self.model.train()
         sums, seen, stopped = torch.zeros(2), 0, False
-        good = _copy(self.model)
         for step, batch in enumerate(self._batches()):
             self._set_learning_rate(seen)
+            look = step % CHECK_EVERY == 0
+            before = _copy(self.model) if look else self._good
             sums += self._step(batch, beta)
             seen += len(batch)
-            if step % CHECK_EVERY == 0:
-                good = self._check(sums, good)
+            if look:
+                self._require_finite(sums)
+                self._good = before
                 on_progress(Progress(self.epoch + 1, self.config.epochs, seen, len(self.images)))
             if stopped := should_stop():
                 break
-        self._check(sums, good)
+        self._require_finite(sums)
+        on_progress(Progress(self.epoch + 1, self.config.epochs, seen, len(self.images)))
         self.epoch += 1
         self.model.eval()
         reconstruction, kl = (sums / seen).tolist()
@@ -125,14 +129,14 @@ class Trainer:
         for indices in order.split(self.config.batch_size):
             yield self.images[indices]
 
-    def _check(self, sums: Tensor, good: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return a copy of weights known to be good, or put the last such copy back and complain."""
+    def _require_finite(self, sums: Tensor) -> None:
+        """Go on only from finite losses and weights; else put the last good weights back and complain."""
         # A finite loss may have had an infinite gradient, so the weights are looked at as well.
         if torch.isfinite(sums).all() and all(
             weights.isfinite().all() for weights in self.model.parameters()
         ):
-            return _copy(self.model)
-        self.model.load_state_dict(good)
+            return
+        self.model.load_state_dict(self._good)
         self.optimizer.state.clear()  # its moments are broken too
         self.average = _average(self.model, self.config.averaging)
         raise NonFiniteLoss(
