@@ -8,8 +8,8 @@ the one before. Per checkpoint and rival there are three cases:
 
     NAME             one move at a time: the next move is made when the picture of the last one is there, or
                      after half a second without one; 300 moves or 5 seconds.
-    NAME flood       120 moves per second for 3 seconds, answered or not. Chromium delivers moves once per
-                     frame, so a page hears of about 60 per second.
+    NAME flood       120 moves per second for 3 seconds, answered or not. A page that listens to pointermove
+                     hears of one per frame, one that listens to pointerrawupdate of all.
     NAME per change  one click at a new place of the slider: the fair question to a stock slider, which
                      sends its value on release only.
 

@@ -6,7 +6,7 @@
 // explorer after putImageData on the main canvas, on a stock page at the load event of its <img>.
 
 (() => {
-  const inputs = []; // {type, at}
+  const inputs = []; // {type, at}, in order of arrival
   const paints = []; // {at, input: its index in inputs or -1, changed, frame}
   const strips = []; // {at, input} of every traversal strip that was painted
   const sent = new Map(); // request id -> index of the newest input when the request left
@@ -15,8 +15,16 @@
   let last = null;
   let viaSocket = false;
 
-  for (const type of ["pointerdown", "pointermove", "pointerup"]) {
-    addEventListener(type, (event) => inputs.push({ type, at: event.timeStamp }), { capture: true, passive: true });
+  // A move is told twice: at once (pointerrawupdate) and again with the next frame (pointermove).
+  let place = "";
+  const heard = (event) => {
+    const here = `${event.clientX} ${event.clientY}`;
+    const moved = event.type === "pointerrawupdate" || event.type === "pointermove";
+    if (!(moved && here === place)) inputs.push({ type: moved ? "pointermove" : event.type, at: event.timeStamp });
+    place = here;
+  };
+  for (const type of ["pointerdown", "pointerrawupdate", "pointermove", "pointerup"]) {
+    addEventListener(type, heard, { capture: true, passive: true });
   }
 
   const painted = (at, input, fingerprint) => {

@@ -41,7 +41,10 @@ class Server:
 
 @contextmanager
 def running(script: Path, *arguments: str) -> Iterator[Server]:
-    """Run `streamlit run SCRIPT` as people do, without opening a browser, until the block ends."""
+    """Run `streamlit run SCRIPT` as people do, without opening a browser, until the block ends.
+
+    It runs in the script's own folder, so that the explorer has its own settings and a stock page Streamlit's.
+    """
     port = _free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
     command += ["--server.port", str(port), "--", *arguments]
@@ -49,7 +52,7 @@ def running(script: Path, *arguments: str) -> Iterator[Server]:
     with tempfile.TemporaryFile("w+") as log:
         spawned = time.time()
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+            command, cwd=script.parent, env=environment, stdout=log, stderr=log, start_new_session=True
         )
         try:
             _wait(process, port, log)

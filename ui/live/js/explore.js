@@ -6,7 +6,7 @@
 import { Channel, DECODE } from "./socket.js";
 import { paint } from "./paint.js";
 import { EncodePanel } from "./encode.js";
-import { Slider, TILES, dimensionName } from "./slider.js";
+import { MOVE, Slider, TILES, dimensionName } from "./slider.js";
 
 const FEW = 4; // so few dimensions leave room beside the image for wide strips and the Encode panel
 const FIRST_SHOWN = 12;
@@ -102,7 +102,7 @@ class Explorer {
     const rest = dimensions.length - this.sliders.size;
     const more = this.find(".more");
     more.hidden = rest <= 0;
-    more.textContent = rest > MORE ? `Show ${MORE} of ${rest} less informative dimensions` : `Show the ${rest} least informative dimensions`;
+    more.textContent = rest > MORE ? `Show ${MORE} more of ${rest} less informative dimensions` : `Show the last ${rest} dimensions`;
   }
 
   // --- the live loop ---------------------------------------------------------------------------------
@@ -276,9 +276,9 @@ class Explorer {
       this.image.setPointerCapture(event.pointerId);
       last = event;
     });
-    this.image.addEventListener("pointermove", (event) => {
+    this.image.addEventListener(MOVE, (event) => {
       if (!last) return;
-      const size = this.image.getBoundingClientRect().width;
+      const size = this.image.clientWidth;
       const shift = [(event.clientX - last.clientX) / size, (last.clientY - event.clientY) / size];
       last = event;
       this.axes().forEach(({ index, low, high }, axis) => {

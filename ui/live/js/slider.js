@@ -3,6 +3,11 @@
 // above the picture it leads to. Dragging works on both.
 
 export const TILES = 9;
+
+// Browsers hold pointermove back until the next frame, up to 16 ms. Where they tell of the pointer at once, listen
+// to that: the answer is then there before the frame is drawn.
+export const MOVE = "onpointerrawupdate" in window ? "pointerrawupdate" : "pointermove";
+
 const BIG_STEP = 10;
 
 const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
@@ -65,13 +70,13 @@ export class Slider {
       if (event.button) return;
       track.setPointerCapture(event.pointerId);
       track.focus({ preventScroll: true, focusVisible: false });
-      this.dragging = true;
+      this.dragging = track.getBoundingClientRect(); // measured once: asking for it at each move costs a layout
       this.drag(event);
     });
-    track.addEventListener("pointermove", (event) => this.dragging && this.drag(event));
+    track.addEventListener(MOVE, (event) => this.dragging && this.drag(event));
     const end = () => {
       if (!this.dragging) return;
-      this.dragging = false;
+      this.dragging = null;
       this.on.commit();
     };
     track.addEventListener("pointerup", end);
@@ -87,10 +92,10 @@ export class Slider {
   }
 
   drag(event) {
-    const box = this.track.getBoundingClientRect();
-    const { low, high } = this.dimension;
-    const share = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
-    this.on.input(this.dimension.index, low + share * (high - low));
+    const { left, width } = this.dragging;
+    const { index, low, high } = this.dimension;
+    const share = Math.min(Math.max((event.clientX - left) / width, 0), 1);
+    this.on.input(index, low + share * (high - low));
   }
 
   key(event) {
