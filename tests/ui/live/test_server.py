@@ -6,7 +6,8 @@ from ui.live import server
 
 
 def test_connections_send_at_once_and_other_files_are_left_alone(tmp_path):
-    with (tmp_path / "file").open("w") as file, socket.socket() as listening, socket.socketpair()[0] as pair:
+    here, there = socket.socketpair()
+    with (tmp_path / "file").open("w") as file, socket.socket() as listening, here, there:
         listening.bind(("localhost", 0))
         listening.listen()
         assert not listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -14,4 +15,5 @@ def test_connections_send_at_once_and_other_files_are_left_alone(tmp_path):
         with socket.create_connection(listening.getsockname()), listening.accept()[0] as connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         file.write("still open")
-        assert pair.fileno() >= 0
+        here.sendall(b"still connected")
+        assert there.recv(100) == b"still connected"
