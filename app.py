@@ -12,4 +12,4 @@ if __name__ == "__main__":
 else:
     from ui.live.server import lifespan, routes
 
-    app = st.App("app.py", routes=routes(), lifespan=lifespan)
+    app = st.App(__file__, routes=routes(), lifespan=lifespan)

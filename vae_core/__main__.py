@@ -160,13 +160,19 @@ def _run(trainer: Any, should_stop: "_CtrlC", *, quiet: bool) -> bool:
                 on_progress=lambda p: bar.update((p.epoch - 1) * p.examples_per_epoch + p.examples - bar.n),
                 should_stop=should_stop,
             )
-            bar.set_postfix(
-                refresh=False, epoch=report.epoch, ELBO=f"{report.elbo:.2f}", KL=f"{report.kl:.2f}"
-            )
+            line = f"epoch {report.epoch}, {_training_figures(report, trainer.model.config.kind)}"
+            bar.set_postfix_str(line, refresh=False)
+            if bar.disable and not quiet:  # no terminal to draw a bar on: a line per epoch, for the log
+                print(line, file=sys.stderr)
             if report.stopped:
                 return True
-        bar.update(total - bar.n)
     return False
+
+
+def _training_figures(report: Any, kind: str) -> str:
+    if kind == "autoencoder":
+        return f"reconstruction={report.reconstruction:.2f}"
+    return f"ELBO={report.elbo:.2f}, KL={report.kl:.2f}"
 
 
 class _CtrlC:
