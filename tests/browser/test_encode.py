@@ -72,9 +72,9 @@ def test_item_by_class_and_number_stands_beside_its_reconstruction(visitor, orig
 
 def test_posterior_is_drawn_as_a_band_one_deviation_to_each_side(visitor, digits):
     visitor.find(".encode .next").click()
-    band = visitor.find(".band").first
+    band = visitor.slider(0).locator(".band")
     expect(band).to_be_visible()
-    shown = visitor.sliders.first
+    shown = visitor.slider(0)
     low, high = (float(shown.get_attribute(f"aria-value{end}")) for end in ("min", "max"))
     index = 0 if "z₁" in shown.get_attribute("aria-label") else 1
     mean, std = (

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.visitor import z_name
 from ui import library
 from vae_core import checkpoint
 from vae_core.models.rendering import render
@@ -37,7 +38,7 @@ def focused(visitor):
 
 
 def type_value(visitor, text, number=0):
-    field = visitor.find(".head .value").nth(number)
+    field = visitor.page.get_by_label(f"{z_name(number)}, exact value")
     field.fill(text)
     field.press("Enter")
 
@@ -62,7 +63,7 @@ def test_image_and_strips_are_what_the_model_decodes(visitor, digits):
     type_value(visitor, "1.25")
     expected = decoded(digits.model, [1.25, 0])
     visitor.until(lambda: np.abs(visitor.pixels().astype(int) - expected).max() <= 1, "the decoded image")
-    low, high = (float(visitor.sliders.nth(1).get_attribute(f"aria-value{end}")) for end in ("min", "max"))
+    low, high = (float(visitor.slider(1).get_attribute(f"aria-value{end}")) for end in ("min", "max"))
     first_tile = decoded(digits.model, [1.25, low + (high - low) / 18])
     visitor.until(lambda: np.abs(visitor.pixels(visitor.strip(1))[:, :8].astype(int) - first_tile).max() <= 1)
 
@@ -79,7 +80,7 @@ def test_dragging_paints_at_once_and_python_hears_on_release(visitor):
     visitor.page.mouse.move(*visitor.point(0, 0.7), steps=4)
     visitor.until_pixels_change(moved)
     visitor.until_pixels_change(other_strip, visitor.strip(1))
-    low, high = (float(visitor.sliders.first.get_attribute(f"aria-value{end}")) for end in ("min", "max"))
+    low, high = (float(visitor.slider(0).get_attribute(f"aria-value{end}")) for end in ("min", "max"))
     assert visitor.value() == pytest.approx(low + 0.7 * (high - low), abs=0.02)
     assert (visitor.script_runs, visitor.page.url) == (runs, address)
     visitor.page.mouse.up()
@@ -128,7 +129,7 @@ def test_keyboard_alone_reaches_and_moves_a_slider(visitor):
 
 
 def test_keys_step_leap_and_jump_to_the_ends(visitor):
-    slider = visitor.sliders.first
+    slider = visitor.slider(0)
     steps = [
         ("ArrowRight", "0.05"),
         ("Shift+ArrowRight", "0.55"),
@@ -173,7 +174,7 @@ def test_what_is_no_number_gets_a_sentence_and_changes_nothing(visitor):
     for text in ("high", "", "nan"):
         type_value(visitor, text)
         expect(visitor.find(".message")).to_contain_text(f'z₁ = "{text}"')
-        expect(visitor.find(".head .value").first).to_have_value("0.50")
+        expect(visitor.page.get_by_label("z₁, exact value")).to_have_value("0.50")
         assert visitor.value() == 0.5
 
 
@@ -255,9 +256,9 @@ def test_undo_and_redo(visitor):
     visitor.button("Redo").click()
     assert visitor.z == moved
     expect(visitor.button("Redo")).to_be_disabled()
-    visitor.sliders.first.press("Control+z")
+    visitor.slider(0).press("Control+z")
     assert visitor.z == [0, 0]
-    visitor.sliders.first.press("Control+Shift+z")
+    visitor.slider(0).press("Control+Shift+z")
     assert visitor.z == moved
     visitor.button("Undo").click()
     visitor.drag(1, 0.4, 0.8)  # a new move forgets what was undone

@@ -54,7 +54,7 @@ def test_an_opened_file_is_the_model_in_view_and_codes_are_kept_per_model(visito
     expect(visitor.sliders).to_have_count(12)
     assert visitor.z == [0] * WIDE
     before = visitor.pixels()
-    visitor.drag(0, 0.4, 0.9)
+    visitor.drag(visitor.topmost(), 0.4, 0.9)
     visitor.until_pixels_change(before)
     elsewhere = visitor.z
     visitor.choose("digits-vae-2d")
@@ -144,7 +144,7 @@ def test_a_coloured_model_paints_colour(visitor):
 def test_an_autoencoder_has_a_point_in_the_place_of_a_posterior(visitor):
     visitor.open_model("plain", making.content(kind="autoencoder"))
     visitor.find(".encode .next").click()
-    band = visitor.find(".band").first
+    band = visitor.slider(0).locator(".band")
     expect(band).to_be_visible()
     assert "±" not in band.get_attribute("title")
     visitor.until_url_follows()

@@ -1,5 +1,6 @@
 """Somebody looking at the Explore page: what they see, what they do, and what went wrong behind it."""
 
+import re
 import time
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +13,11 @@ SOCKET_TROUBLE = ("WebSocket", "ERR_CONNECTION", "Failed to fetch", "Failed to l
 
 _PIXELS = """canvas => canvas.width && Array.from(
   canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)"""
+
+
+def z_name(dimension: int) -> str:
+    """What the page calls a latent dimension (from 0): z₁, z₂, …"""
+    return "z" + str(dimension + 1).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 class Visitor:
@@ -69,6 +75,15 @@ class Visitor:
     def sliders(self) -> Locator:
         return self.page.get_by_role("slider")
 
+    def slider(self, dimension: int) -> Locator:
+        """The slider of one latent dimension (from 0), wherever its KL puts it on the page."""
+        return self.page.get_by_role("slider", name=re.compile(rf"^{z_name(dimension)}(,|$)"))
+
+    def topmost(self) -> int:
+        """The latent dimension (from 0) of the first slider on the page."""
+        name = self.sliders.first.get_attribute("aria-label").split(",")[0]
+        return next(dimension for dimension in range(256) if z_name(dimension) == name)
+
     @property
     def text(self) -> Locator:
         return self.page.get_by_label("Code z as text")
@@ -90,10 +105,10 @@ class Visitor:
         return [float(part) for part in parse_qs(urlsplit(self.page.url).query)["z"][0].split(",")]
 
     def value(self, number: int = 0) -> float:
-        return float(self.sliders.nth(number).get_attribute("aria-valuenow"))
+        return float(self.slider(number).get_attribute("aria-valuenow"))
 
     def strip(self, number: int) -> Locator:
-        return self.sliders.nth(number).locator("canvas.strip")
+        return self.slider(number).locator("canvas.strip")
 
     def pixels(self, canvas: Locator | None = None) -> np.ndarray:
         """A canvas's pixels (height, width, 3); the decoded image's, if not said."""
@@ -109,7 +124,7 @@ class Visitor:
 
     def point(self, number: int, share: float) -> tuple[float, float]:
         """A point on a slider, `share` of the way along its track, below its middle."""
-        box = self.sliders.nth(number).bounding_box()
+        box = self.slider(number).bounding_box()
         return box["x"] + share * box["width"], box["y"] + 12
 
     def press(self, number: int, share: float) -> None:

@@ -60,7 +60,7 @@ export class Slider {
     this.input.setAttribute("aria-label", `${name}, exact value`);
     this.lockButton.setAttribute("aria-label", `Lock ${name}`);
     this.lockButton.title = "Lock: random draws leave this dimension alone";
-    const aria = { label: `${name}, ${find(".kl").textContent}`, valuemin: low, valuemax: high };
+    const aria = { label: [name, find(".kl").textContent].filter(Boolean).join(", "), valuemin: low, valuemax: high };
     for (const [key, text] of Object.entries(aria)) this.track.setAttribute(`aria-${key}`, text);
   }
 
