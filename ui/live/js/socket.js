@@ -58,7 +58,7 @@ class LiveSocket {
   finish(id, tell) {
     const channel = this.waiting.get(id);
     this.waiting.delete(id);
-    if (channel) tell(channel);
+    if (channel && this.channels.has(channel)) tell(channel); // a closed channel is told nothing any more
   }
 
   close() {
