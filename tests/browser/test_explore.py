@@ -317,5 +317,5 @@ def test_back_is_no_trap(visitor):
     visitor.page.goto("about:blank")
     visitor.open()
     visitor.drag(0, 0.4, 0.8)
-    visitor.page.go_back()  # leaves, or shows the view before the last move
-    visitor.until(lambda: visitor.page.url == "about:blank" or visitor.z == [0, 0], "a step back")
+    visitor.page.go_back(wait_until="commit")
+    visitor.page.wait_for_url("about:blank", wait_until="commit")
