@@ -67,7 +67,7 @@ def _about(opened: OpenModel) -> str:
     kind = {"vae": "VAE", "autoencoder": "Autoencoder"}[model.kind]
     parts = [
         f"{kind} of {description.info.title}, {height} × {width}",
-        f"{model.latent_dim} latent dimensions",
+        f"{model.latent_dim} latent dimension{'s' if model.latent_dim > 1 else ''}",
     ]
     if "active_units" in figures:
         parts.append(f"{figures['active_units']} active")
