@@ -65,7 +65,8 @@ class Explorer {
   setModel(data) {
     this.panel?.close();
     this.observer?.disconnect();
-    Object.assign(this, { model: data.model, encoded: null, history: [], cursor: -1, visible: new Set() });
+    clearTimeout(this.pause);
+    Object.assign(this, { model: data.model, encoded: null, comparing: null, history: [], cursor: -1, visible: new Set() });
     this.z = Float32Array.from(data.z);
     this.sliders = new Map(); // dimension index -> Slider, in the order shown
     this.find(".dims").replaceChildren();
@@ -98,6 +99,7 @@ class Explorer {
       this.find(".dims").append(slider.element);
       this.observer.observe(slider.strip);
       slider.show(this.z[dimension.index]);
+      if (this.encoded) slider.showPosterior(this.encoded.mean[dimension.index], this.encoded.std?.[dimension.index] ?? 0);
     }
     const rest = dimensions.length - this.sliders.size;
     const more = this.find(".more");
