@@ -27,7 +27,7 @@ from benchmarks.report import Results, percentile, show
 from benchmarks.server import ROOT
 from vae_core import checkpoint
 from vae_core.config import ModelConfig
-from vae_core.models import VAE, Autoencoder, build
+from vae_core.models import Model, build
 from vae_core.models.rendering import CHUNK, render
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -78,19 +78,19 @@ def ways(name: str) -> dict[str, Way]:
     return {"": Way(ours, threads), **found}
 
 
-def bare(model: VAE | Autoencoder, codes: np.ndarray) -> np.ndarray:
+def bare(model: Model, codes: np.ndarray) -> np.ndarray:
     """Decode the whole batch at once, as a notebook would."""
     with torch.no_grad():
         return pixels(model.decode(torch.from_numpy(codes)).mean).numpy()
 
 
-def chunked(model: VAE | Autoencoder, codes: np.ndarray, size: int) -> np.ndarray:
+def chunked(model: Model, codes: np.ndarray, size: int) -> np.ndarray:
     """Decode as `render` does, so many codes at a time."""
     with torch.inference_mode():
         return torch.cat([pixels(model.decode(z).mean) for z in torch.from_numpy(codes).split(size)]).numpy()
 
 
-def floats(model: VAE | Autoencoder, codes: np.ndarray, size: int) -> np.ndarray:
+def floats(model: Model, codes: np.ndarray, size: int) -> np.ndarray:
     """Decode, but leave the picture as float32 (B, C, H, W): the rest is what uint8 costs."""
     with torch.inference_mode():
         return torch.cat([model.decode(z).mean for z in torch.from_numpy(codes).split(size)]).numpy()
@@ -154,7 +154,7 @@ def _threads(count: int) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def _model(name: str) -> VAE | Autoencoder:
+def _model(name: str) -> Model:
     """Load a checkpoint anew, or build its architecture with random weights."""
     path = ROOT / "checkpoints" / f"{name}.safetensors"
     if path.is_file():

@@ -139,11 +139,36 @@ def test_every_setting_reaches_the_checkpoint(folder):
         "schedule": "constant",
         "averaging": "0.5",
         "seed": "9",
+        "patience": "3",
+        "objective": "mmd",
+        "cycles": "0",
+        "free-bits": "0",
+        "mmd-weight": "4",
+        "samples": "2",
+        "noise": "0.25",
+        "side": "32",
+        "resize": "pad",
+        "colour": "grey",
+        "window": "16",
+        "stride": "4",
+        "storage": "memory",
     }
     arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
-    assert main(["train", *arguments, "--out", "all.safetensors", "--json"]) == 0
+    plain = ["--precision", "32-true", "--compile", "off", "--accelerator", "cpu"]  # not kept in a checkpoint
+    assert main(["train", *arguments, *plain, "--out", "all.safetensors", "--json"]) == 0
     found = checkpoint.describe(folder / "all.safetensors")
-    assert found.data == DataConfig(name="digits", split_seed=4, train_size=90, held_out_size=40)
+    assert found.data == DataConfig(
+        name="digits",
+        split_seed=4,
+        train_size=90,
+        held_out_size=40,
+        side=32,
+        resize="pad",
+        colour="grey",
+        window=16,
+        stride=4,
+        storage="memory",
+    )
     assert found.model == ModelConfig(
         kind="autoencoder",
         data_shape=(1, 8, 8),
@@ -153,14 +178,16 @@ def test_every_setting_reaches_the_checkpoint(folder):
         likelihood="gaussian",
         variance=0.2,
     )
-    assert found.objective == ObjectiveConfig(beta=2.5, warmup_epochs=1)
+    assert found.objective == ObjectiveConfig(
+        objective="mmd", beta=2.5, warmup_epochs=1, mmd_weight=4, samples=2, noise=0.25
+    )
     assert found.training == TrainingConfig(
-        epochs=2, batch_size=30, learning_rate=0.002, schedule="constant", averaging=0.5, seed=9
+        epochs=2, batch_size=30, learning_rate=0.002, schedule="constant", averaging=0.5, seed=9, patience=3
     )
     fields = {
         name for config in (found.data, found.model, found.objective, found.training) for name in vars(config)
     }
-    assert fields - {"name", "data_shape"} == {name.replace("-", "_") for name in options}
+    assert fields - {"name", "path", "data_shape"} == {name.replace("-", "_") for name in options}
 
 
 def test_a_loss_that_breaks_is_one_line_after_a_loadable_checkpoint(capsys, folder, monkeypatch):
@@ -226,7 +253,7 @@ def test_an_autoencoder_can_be_evaluated_and_described(capsys, folder):
     assert main(["evaluate", "ae.safetensors", "--json"]) == 0
     assert main(["describe", "ae.safetensors", "--json"]) == 0
     trained, evaluated, described = map(json.loads, capsys.readouterr().out.splitlines())
-    assert evaluated.keys() == {"examples", "reconstruction", "active_units"}
+    assert evaluated.keys() == {"examples", "reconstruction", "active_units", "squared_error"}
     assert described["model"]["kind"] == "autoencoder"
     assert trained["reconstruction"] == pytest.approx(evaluated["reconstruction"])
 

@@ -9,12 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from vae_core.config import Config, DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig
+from vae_core.config import (
+    ComputeConfig,
+    Config,
+    DataConfig,
+    Experiment,
+    ModelConfig,
+    ObjectiveConfig,
+    TrainingConfig,
+)
 from vae_core.errors import ConfigError
 
 IMAGE = {"data_shape": (1, 28, 28)}
-CONFIGS = (DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig)
-DEFAULTS = (DataConfig(), ModelConfig(**IMAGE), ObjectiveConfig(), TrainingConfig())
+CONFIGS = (DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig, ComputeConfig)
+DEFAULTS = (DataConfig(), ModelConfig(**IMAGE), ObjectiveConfig(), TrainingConfig(), ComputeConfig())
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -33,7 +41,9 @@ def model_configs(draw: st.DrawFn) -> ModelConfig:
         latent_dim=draw(st.integers(1, 256)),
         architecture=architecture,
         hidden=tuple(draw(st.integers(1, 4096)) for _ in range(draw(depth))),
-        likelihood=draw(st.sampled_from(["bernoulli", "gaussian"])),
+        likelihood=draw(
+            st.sampled_from(["bernoulli", "continuous-bernoulli", "gaussian", "gaussian-optimal"])
+        ),
         variance=draw(st.floats(0, 100, exclude_min=True)),
     )
 
@@ -45,9 +55,29 @@ def configs(draw: st.DrawFn) -> Config:
         st.one_of(
             model_configs(),
             st.builds(
-                DataConfig, name=st.text(max_size=64), split_seed=SEEDS, train_size=sizes, held_out_size=sizes
+                DataConfig,
+                name=st.text(min_size=1, max_size=64),
+                path=st.none() | st.text(max_size=80),
+                split_seed=SEEDS,
+                train_size=sizes,
+                held_out_size=sizes,
+                side=st.none() | st.integers(8, 64),
+                resize=st.sampled_from(["crop", "pad", "stretch"]),
             ),
-            st.builds(ObjectiveConfig, beta=st.floats(0, 1000), warmup_epochs=st.integers(0, 100_000)),
+            st.builds(
+                ObjectiveConfig,
+                objective=st.sampled_from(["elbo", "tcvae", "mmd", "iwae"]),
+                beta=st.floats(0, 1000),
+                warmup_epochs=st.integers(0, 100_000),
+                noise=st.floats(0, 10),
+            ),
+            st.builds(ObjectiveConfig, cycles=st.integers(0, 1000), free_bits=st.floats(0, 100)),
+            st.builds(
+                ComputeConfig,
+                devices=st.integers(1, 1024),
+                precision=st.sampled_from(["auto", "32-true", "bf16-mixed"]),
+                compile=st.sampled_from(["auto", "on", "off"]),
+            ),
             st.builds(
                 TrainingConfig,
                 epochs=st.integers(1, 100_000),
@@ -106,7 +136,12 @@ REFUSED = [
     (DataConfig, "held_out_size", 10_000_001),
     (DataConfig, "train_size", "many"),
     (ModelConfig, "kind", "gan"),
-    (ModelConfig, "data_shape", (1, 28)),
+    (ModelConfig, "data_shape", (1, 7)),
+    (ModelConfig, "data_shape", (65, 28)),
+    (ModelConfig, "data_shape", (0,)),
+    (ModelConfig, "data_shape", (4097,)),
+    (ModelConfig, "data_shape", ()),
+    (ModelConfig, "data_shape", (1, 1, 28, 28)),
     (ModelConfig, "data_shape", (2, 28, 28)),
     (ModelConfig, "data_shape", (1, 7, 28)),
     (ModelConfig, "data_shape", (1, 28, 65)),
@@ -129,6 +164,17 @@ REFUSED = [
     (ObjectiveConfig, "beta", 1000.1),
     (ObjectiveConfig, "beta", math.inf),
     (ObjectiveConfig, "warmup_epochs", -1),
+    (ObjectiveConfig, "objective", "gan"),
+    (ObjectiveConfig, "cycles", -1),
+    (ObjectiveConfig, "free_bits", -0.5),
+    (ObjectiveConfig, "samples", 0),
+    (ObjectiveConfig, "noise", -1.0),
+    (ComputeConfig, "devices", 0),
+    (ComputeConfig, "precision", "16-mixed"),
+    (DataConfig, "name", ""),
+    (DataConfig, "side", 7),
+    (DataConfig, "window", 7),
+    (TrainingConfig, "patience", -1),
     (TrainingConfig, "epochs", 0),
     (TrainingConfig, "epochs", None),
     (TrainingConfig, "batch_size", 0),
@@ -172,6 +218,49 @@ def test_conv_takes_no_more_halvings_than_the_image_has(side):
 
 def test_conv_needs_a_channel_count_and_a_dense_width():
     assert "hidden" in complaint(ModelConfig, **IMAGE, architecture="conv", hidden=(8,))
+
+
+TOGETHER = [
+    (ModelConfig, {"data_shape": (4,), "architecture": "conv", "likelihood": "gaussian"}, "no order"),
+    (ModelConfig, {"data_shape": (4,)}, "likelihood"),
+    (ModelConfig, {"data_shape": (2, 64), "likelihood": "continuous-bernoulli"}, "likelihood"),
+    (ModelConfig, {**IMAGE, "kind": "pca"}, "pca takes gaussian"),
+    (
+        ModelConfig,
+        {"data_shape": (4,), "kind": "pca", "likelihood": "gaussian", "latent_dim": 5},
+        "latent_dim is 5",
+    ),
+    (ObjectiveConfig, {"warmup_epochs": 3, "cycles": 2}, "warmup_epochs"),
+    (ObjectiveConfig, {"objective": "iwae", "free_bits": 0.5}, "free_bits"),
+]
+
+
+@pytest.mark.parametrize(("config", "values", "said"), TOGETHER)
+def test_settings_that_contradict_each_other_are_refused(config, values, said):
+    assert said in complaint(config, **values)
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "pca"])
+@pytest.mark.parametrize("objective", [{"objective": "tcvae"}, {"objective": "iwae"}, {"free_bits": 1.0}])
+def test_what_needs_a_posterior_takes_a_vae(kind, objective):
+    def experiment(kind):
+        model = ModelConfig(**IMAGE, kind=kind, likelihood="gaussian")
+        return Experiment(data=DataConfig(), model=model, objective=ObjectiveConfig(**objective))
+
+    assert experiment("vae").objective == ObjectiveConfig(**objective)
+    with pytest.raises(ConfigError, match="takes kind = vae"):
+        experiment(kind)
+
+
+def test_an_experiment_comes_back_from_json_as_it_was():
+    made = Experiment(
+        data=DataConfig(path="photos.zip", name="photos"),
+        model=ModelConfig(**IMAGE, hidden=(8, 16), architecture="conv"),
+        objective=ObjectiveConfig(objective="tcvae", beta=6),
+        training=TrainingConfig(patience=4),
+        compute=ComputeConfig(devices=2),
+    )
+    assert Experiment.from_json(made.to_json()) == made
 
 
 @pytest.mark.parametrize(

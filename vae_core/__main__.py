@@ -1,6 +1,9 @@
-"""The command line: train a model, evaluate one, describe a file.
+"""The command line: train a model, resume a run, evaluate a model, describe a file.
 
     python -m vae_core train --data digits --latent-dim 2 --epochs 30 --seed 0 --out digits.safetensors
+    python -m vae_core train --data mnist --run runs/mnist
+    python -m vae_core train --path photos.zip --architecture conv --hidden 32,64,128,256 --run runs/photos
+    python -m vae_core resume runs/mnist
     python -m vae_core evaluate digits.safetensors --json
     python -m vae_core describe digits.safetensors
 
@@ -22,7 +25,15 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from vae_core.config import Config, DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig
+from vae_core.config import (
+    ComputeConfig,
+    Config,
+    DataConfig,
+    Experiment,
+    ModelConfig,
+    ObjectiveConfig,
+    TrainingConfig,
+)
 from vae_core.errors import ConfigError, DataError, DataNotFound, ExplorerError
 
 # Fields that follow from others and so are no options of their own.
@@ -55,29 +66,115 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Train a model and write its checkpoint."""
+    """Train a model and write its checkpoint, or with --run a folder with all that can be watched and resumed."""
+    experiment = _experiment(options)
+    if options.run is not None:
+        if options.out is not None:
+            raise ConfigError(
+                "--out goes without --run: a run keeps its checkpoints in its folder; leave one out."
+            )
+        return _start(Path(options.run), experiment, options)
+    return _train_to_file(experiment, options)
+
+
+def _experiment(options: argparse.Namespace) -> Experiment | None:
+    """Put the settings together; None for a run's folder that has them already."""
+    if options.run is not None and (Path(options.run) / "config.json").is_file():
+        return None
+    from vae_core import data
+
+    given = vars(options)
+    if "path" in given:
+        given.setdefault("name", Path(given["path"]).stem[:64] or "own data")
+    data_config = _config(DataConfig, options)
+    return Experiment(
+        data=data_config,
+        model=_config(ModelConfig, options, data_shape=data.info(data_config).data_shape),
+        objective=_config(ObjectiveConfig, options),
+        training=_config(TrainingConfig, options),
+        compute=_config(ComputeConfig, options),
+    )
+
+
+def _start(folder: Path, experiment: Experiment | None, options: argparse.Namespace) -> int:
+    """Train the run in a folder, which is made first unless it was prepared."""
+    from vae_core.training import compute
+    from vae_core.training.run import Run, prepare
+
+    if compute.rank() > 0:
+        return _conduct(Run(folder), options)
+    if experiment is not None:
+        return _conduct(prepare(folder, experiment), options)
+    run = Run(folder)
+    if run.snapshots() or run.latest():
+        raise ConfigError(
+            f"--run {folder} holds a run that has trained already; use: python -m vae_core resume {folder}"
+        )
+    return _conduct(run, options)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Go on with a run that was stopped, interrupted or failed; it ends as if nothing had happened."""
+    from vae_core.training.run import Run
+
+    run = Run(Path(options.run))
+    run.experiment()  # says so if this is no run
+    if run.status().state == "finished":
+        print(f"vae_core resume: {run.folder} is finished; there is nothing to go on with.", file=sys.stderr)
+        return 0
+    run.forget_stop()
+    return _conduct(run, options)
+
+
+def _conduct(run: Any, options: argparse.Namespace) -> int:
+    from vae_core.training.conduct import conduct
+
+    # A process of the page writes to the log already, through its output.
+    watched = sys.stderr.isatty() and not options.json
+    with _Stop() as stop:
+        state = conduct(run, stop, lambda line: print(line, file=sys.stderr) if watched else None)
+    if options.json:
+        _report({"run": str(run.folder), "state": state, "best_epoch": run.best_epoch()}, True)
+    return 0 if state == "finished" else 130
+
+
+def _train_to_file(experiment: Experiment | None, options: argparse.Namespace) -> int:
     from vae_core import checkpoint, data
     from vae_core.errors import NonFiniteLoss
     from vae_core.models import build
-    from vae_core.training.experiment import summarise
+    from vae_core.training import compute
+    from vae_core.training.experiment import fit_pca, summarise
     from vae_core.training.loop import Trainer
 
-    info = data.info(options.name)
-    data_config = _config(DataConfig, options, name=options.name)
-    model_config = _config(ModelConfig, options, data_shape=info.data_shape)
-    objective, training = _config(ObjectiveConfig, options), _config(TrainingConfig, options)
-    out = _out(options.out or f"{options.name}-{model_config.kind}-{model_config.latent_dim}d.safetensors")
-    examples, held_out = _load(data_config, "train"), _load(data_config, "held-out")
-    trainer = Trainer(build(model_config, training.seed), examples.images, objective, training)
-
+    assert experiment is not None
+    config = experiment.model
+    out = _out(options.out or f"{experiment.data.name}-{config.kind}-{config.latent_dim}d.safetensors")
+    examples, held_out = _load(experiment.data, "train"), _load(experiment.data, "held-out")
     failure: NonFiniteLoss | None = None
-    stopped = False
-    with _CtrlC() as ctrl_c:
-        try:
-            stopped = _run(trainer, ctrl_c, quiet=options.json)
-        except NonFiniteLoss as error:
-            failure = error
-        saved = checkpoint.save(out, summarise(trainer, data_config, held_out))
+    stopped, epoch = False, 1
+    with _Stop() as stop:
+        if config.kind == "pca":
+            model: Any = fit_pca(config, examples.examples)
+        else:
+            chosen, reason = compute.choose(experiment, examples.examples, held_out.examples, stop)
+            if sys.stderr.isatty() and not options.json:
+                print(f"Computes on {compute.in_words(chosen)}: {reason}.", file=sys.stderr)
+            trainer = Trainer(
+                build(config, experiment.training.seed),
+                examples.examples,
+                experiment.objective,
+                experiment.training,
+                fabric=compute.fabric(chosen),
+                compiled=chosen.compile == "on",
+            )
+            try:
+                stopped = _run(trainer, stop, quiet=options.json)
+            except NonFiniteLoss as error:
+                failure = error
+            model, epoch = trainer.trained().cpu(), trainer.epoch
+        saved = checkpoint.save(
+            out, summarise(model, experiment, data.info(experiment.data), epoch, held_out)
+        )
     _report({"checkpoint": str(out), "id": saved.id, **saved.description.evaluation}, options.json)
     if failure is not None:
         raise failure
@@ -94,8 +191,8 @@ def evaluate(options: argparse.Namespace) -> int:
     loaded = checkpoint.load(Path(options.checkpoint))
     held_out = _data_of(loaded)
     generator = torch.Generator().manual_seed(options.seed)
-    images = held_out.images[: options.limit]
-    figures = likelihood.evaluate(loaded.model, images, generator, samples=options.samples)
+    examples = held_out.examples[: options.limit]
+    figures = likelihood.evaluate(loaded.model, examples, generator, samples=options.samples)
     if options.save:
         description = loaded.description.model_copy(update={"evaluation": figures})
         checkpoint.save(Path(options.checkpoint), replace(loaded, description=description))
@@ -120,16 +217,16 @@ def _data_of(loaded: Any) -> Any:
     from vae_core import data
 
     config = loaded.description.data
-    if config.name not in data.known():
+    if config.path is None and config.name not in data.known():
         raise DataError(
             f"The checkpoint was trained on {config.name!r}, which is not one of {', '.join(data.known())}; "
             "its figures can be read with describe."
         )
     held_out = _load(config, "held-out")
-    if tuple(held_out.images.shape[1:]) != loaded.model.data_shape:
+    if tuple(held_out.examples.shape[1:]) != loaded.model.data_shape:
         raise DataError(
             f"The checkpoint says it was trained on {config.name}, but its model takes {loaded.model.data_shape} "
-            f"and these images are {tuple(held_out.images.shape[1:])}; ask whoever made it."
+            f"and these examples are {tuple(held_out.examples.shape[1:])}; ask whoever made it."
         )
     return held_out
 
@@ -151,9 +248,9 @@ def describe(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run(trainer: Any, should_stop: "_CtrlC", *, quiet: bool) -> bool:
+def _run(trainer: Any, should_stop: "_Stop", *, quiet: bool) -> bool:
     """Train for all epochs with a progress bar; return True if Ctrl-C ended it early."""
-    total = trainer.config.epochs * len(trainer.images)
+    total = trainer.config.epochs * len(trainer.examples)
     with tqdm(total=total, unit="image", unit_scale=True, disable=quiet or None) as bar:
         for _ in range(trainer.config.epochs):
             report = trainer.run_epoch(
@@ -175,26 +272,32 @@ def _training_figures(report: Any, kind: str) -> str:
     return f"ELBO={report.elbo:.2f}, KL={report.kl:.2f}"
 
 
-class _CtrlC:
-    """While active, Ctrl-C sets a flag instead of tearing the step apart; a second one is a real interrupt."""
+class _Stop:
+    """While active, Ctrl-C and a request to end set a flag instead of tearing the step apart.
+
+    A second Ctrl-C is a real interrupt.
+    """
 
     def __init__(self) -> None:
-        self.pressed = False
+        self.asked = False
 
     def __call__(self) -> bool:
-        return self.pressed
+        return self.asked
 
-    def __enter__(self) -> "_CtrlC":
-        self._previous = signal.signal(signal.SIGINT, self._press)
+    def __enter__(self) -> "_Stop":
+        self._previous = {
+            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._previous)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
-    def _press(self, number: int, frame: types.FrameType | None) -> None:
-        if self.pressed:
+    def _ask(self, number: int, frame: types.FrameType | None) -> None:
+        if self.asked:
             raise KeyboardInterrupt
-        self.pressed = True
+        self.asked = True
         print("\nStopping after this step; a checkpoint is written.", file=sys.stderr)
 
 
@@ -205,6 +308,8 @@ def _load(config: DataConfig, split: typing.Literal["train", "held-out"]) -> Any
     try:
         return data.load(config, split)
     except DataNotFound:
+        if config.path is not None:
+            raise
         print(f"{config.name} is not on this machine; fetching it.", file=sys.stderr)
         data.fetch(config.name, lambda line: print(line, file=sys.stderr))
         return data.load(config, split)
@@ -226,13 +331,28 @@ def _parser() -> Parser:
     # RawDescription keeps the examples in the module docstring as they are.
     shape: Any = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = Parser(prog="python -m vae_core", description=__doc__, **shape)
-    commands = parser.add_subparsers(dest="verb", required=True, metavar="train | evaluate | describe")
+    commands = parser.add_subparsers(
+        dest="verb", required=True, metavar="train | resume | evaluate | describe"
+    )
 
     command = _command(commands, "train", train)
-    command.add_argument("--data", dest="name", default="digits", help="Dataset by name. Default: digits.")
-    for config in (DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig):
+    command.add_argument(
+        "--data",
+        dest="name",
+        default=argparse.SUPPRESS,
+        help="Dataset by name; with --path, what to call your own. Default: digits.",
+    )
+    for config in (DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig, ComputeConfig):
         _add_options(command, config)
     command.add_argument("--out", help="File to write. Default: DATA-KIND-Dd.safetensors here.")
+    command.add_argument(
+        "--run",
+        metavar="DIR",
+        help="Keep the run in this folder: snapshots, figures, and the state to resume from.",
+    )
+
+    command = _command(commands, "resume", resume)
+    command.add_argument("run", metavar="DIR", help="The folder of a run.")
 
     command = _command(commands, "evaluate", evaluate)
     command.add_argument("checkpoint", help="A .safetensors file written by this program.")

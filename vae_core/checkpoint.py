@@ -25,7 +25,7 @@ from vae_core.config import Config, DataConfig, ModelConfig, ObjectiveConfig, Tr
 from vae_core.data import DataInfo
 from vae_core.errors import CheckpointError, ConfigError
 from vae_core.latent.codes import ReferenceCodes
-from vae_core.models import VAE, Autoencoder, build
+from vae_core.models import Model, build
 
 FORMAT = 1
 KEY = "latent-space-explorer"
@@ -58,6 +58,9 @@ class Description(Config):
             )
         if self.info.name != self.data.name:
             raise ValueError(f"data.name is {self.data.name!r}, but info.name is {self.info.name!r}")
+        for name in ("columns", "centre", "scale"):
+            if len(getattr(self.info, name)) not in (0, self.info.data_shape[0]):
+                raise ValueError(f"info.{name} does not fit data of shape {self.info.data_shape}")
         if not 0 < self.info.extent <= 1:
             raise ValueError(f"info.extent is {self.info.extent}; it must be above 0 and at most 1")
         return self
@@ -67,7 +70,7 @@ class Description(Config):
 class Checkpoint:
     """A model with its description and its reference codes. `id` is the hash of the file's bytes."""
 
-    model: VAE | Autoencoder
+    model: Model
     description: Description
     reference: ReferenceCodes | None = None
     id: str = field(default="", compare=False)
@@ -179,14 +182,19 @@ def content_id(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write through a temporary file in the same folder, flushed to disk, then renamed over `path`."""
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write through a temporary file in the same folder, then rename it over `path`.
+
+    `durable` waits until the content is on the disk, so that it survives a power cut; a process that is killed
+    leaves the old file or the new one either way.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
         os.replace(temporary, path)
     except BaseException:

@@ -4,6 +4,7 @@ Each field carries its own explanation (`Field(description=...)`), which the com
 the pages show, so a setting is explained in one place only.
 """
 
+from math import prod
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,11 +12,15 @@ from pydantic_core import from_json
 
 from vae_core.errors import ConfigError
 
-Likelihood = Literal["bernoulli", "gaussian"]
-Architecture = Literal["mlp", "conv"]
+Kind = Literal["vae", "autoencoder", "pca"]
+Likelihood = Literal["bernoulli", "continuous-bernoulli", "gaussian", "gaussian-optimal"]
+Architecture = Literal["mlp", "conv", "linear"]
 
 MAX_LATENT_DIM = 256
 IMAGE_SIDES = (8, 64)  # the smallest and largest image side that the networks are built for
+MAX_CHANNELS = 64  # of a series
+SERIES_LENGTHS = (8, 4096)
+MAX_COLUMNS = 4096  # of a table
 
 
 class Config(BaseModel):
@@ -49,7 +54,18 @@ class DataConfig(Config):
     """Which data, and how it is split. Splits are seeded, disjoint, and independent of training."""
 
     name: str = Field(
-        "digits", max_length=64, description="Name of the dataset, for example digits, mnist or sprites."
+        "digits",
+        min_length=1,
+        max_length=64,
+        description="Name of the dataset, for example digits, mnist or sprites.",
+    )
+    path: str | None = Field(
+        None,
+        max_length=4096,
+        description=(
+            "Your own data: a folder or .zip of images, a .npy or .npz array, a .csv or .parquet table; "
+            "with window, a .csv time series. If given, name is only what people read."
+        ),
     )
     split_seed: int = Field(
         0, ge=0, le=2**32 - 1, description="Seed of the split into training and held-out data."
@@ -66,25 +82,60 @@ class DataConfig(Config):
         le=10_000_000,
         description="Use only so many held-out examples; if not given, all (of sprites 10,000).",
     )
+    side: int | None = Field(
+        None,
+        ge=IMAGE_SIDES[0],
+        le=IMAGE_SIDES[1],
+        description="Resize your images to squares of so many pixels a side; if not given, 64 or their own size if smaller.",
+    )
+    resize: Literal["crop", "pad", "stretch"] = Field(
+        "crop",
+        description="How your images become squares: crop the middle, pad with black, or stretch.",
+    )
+    colour: Literal["auto", "grey", "colour"] = Field(
+        "auto", description="Channels of your images: as they are (auto), one (grey) or three (colour)."
+    )
+    window: int | None = Field(
+        None,
+        ge=SERIES_LENGTHS[0],
+        le=SERIES_LENGTHS[1],
+        description="Read your .csv as a time series and cut it into windows of so many rows.",
+    )
+    stride: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Rows from one window to the next; if not given, a quarter window.",
+    )
+    storage: Literal["auto", "memory", "stream"] = Field(
+        "auto",
+        description="memory: load all examples once; stream: read each batch from disk; auto: by size.",
+    )
 
 
 class ModelConfig(Config):
     """What is built: the kind of model, the shape of its data, its latent width and its networks."""
 
-    kind: Literal["vae", "autoencoder"] = Field(
-        "vae", description="vae: a Gaussian posterior; autoencoder: one point per image, no prior."
+    kind: Kind = Field(
+        "vae",
+        description="vae: a Gaussian posterior; autoencoder: one point per example, no prior; pca: closed form.",
     )
-    data_shape: tuple[int, int, int] = Field(
-        description="Channels, height, width of one image; sides from 8 to 64, 1 or 3 channels."
+    data_shape: tuple[int, ...] = Field(
+        description=(
+            "Shape of one example: (channels, height, width) of an image with sides from 8 to 64, "
+            "(channels, length) of a series, (columns,) of a table row."
+        )
     )
     latent_dim: int = Field(2, ge=1, le=MAX_LATENT_DIM, description="Width D of the latent code z.")
     architecture: Architecture = Field(
         "mlp",
-        description="mlp: fully connected layers; conv: convolutions that halve the image at each step.",
+        description=(
+            "mlp: fully connected layers; conv: convolutions that halve the image or series at each step; "
+            "linear: one linear map each way, without hidden layers."
+        ),
     )
     hidden: tuple[int, ...] = Field(
         (512, 256),
-        min_length=1,
         max_length=8,
         description=(
             "Widths of the encoder's hidden layers (mlp), or channels of its convolutions followed by one "
@@ -92,7 +143,12 @@ class ModelConfig(Config):
         ),
     )
     likelihood: Likelihood = Field(
-        "bernoulli", description="p(x|z): bernoulli per pixel, or gaussian with a fixed variance."
+        "bernoulli",
+        description=(
+            "p(x|z): bernoulli per pixel; continuous-bernoulli, a density for grey pixels (Loaiza-Ganem & "
+            "Cunningham 2019); gaussian with a fixed variance; gaussian-optimal, with the one variance that "
+            "fits best (sigma-VAE, Rybkin et al. 2021)."
+        ),
     )
     variance: float = Field(
         0.05, gt=0, le=100, description="Fixed variance c of the gaussian likelihood, in squared pixel units."
@@ -100,32 +156,114 @@ class ModelConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        channels, height, width = self.data_shape
-        low, high = IMAGE_SIDES
-        if channels not in (1, 3):
-            raise ValueError(f"data_shape has {channels} channels; use 1 (grey) or 3 (colour)")
-        if not (low <= height <= high and low <= width <= high):
-            raise ValueError(f"data_shape is {height}x{width}; both sides must be from {low} to {high}")
+        self._check_shape()
         if any(not 1 <= units <= 4096 for units in self.hidden):
             raise ValueError(f"hidden is {self.hidden}; every width must be from 1 to 4096")
-        if self.architecture == "conv" and not 2 <= len(self.hidden) <= 5:
-            raise ValueError(f"hidden is {self.hidden}; conv takes 1 to 4 channel counts and one dense width")
-        if self.architecture == "conv" and min(height, width) >> (len(self.hidden) - 1) == 0:
+        if self.kind == "pca":
+            self._check_pca()
+        elif self.architecture == "mlp" and not self.hidden:
             raise ValueError(
-                f"hidden is {self.hidden}; {height}x{width} cannot be halved {len(self.hidden) - 1} times"
+                f"hidden is {self.hidden}; mlp takes at least one width, or choose architecture = linear"
+            )
+        elif self.architecture == "conv":
+            self._check_convolutions()
+        if len(self.data_shape) < 3 and "bernoulli" in self.likelihood:
+            raise ValueError(
+                f"likelihood is {self.likelihood}, which is for pixels in [0, 1]; series and tables take "
+                "gaussian or gaussian-optimal"
             )
         return self
 
+    def _check_shape(self) -> None:
+        shape = self.data_shape
+        if len(shape) == 3:
+            channels, height, width = shape
+            low, high = IMAGE_SIDES
+            if channels not in (1, 3):
+                raise ValueError(f"data_shape has {channels} channels; use 1 (grey) or 3 (colour)")
+            if not (low <= height <= high and low <= width <= high):
+                raise ValueError(f"data_shape is {height}x{width}; both sides must be from {low} to {high}")
+        elif len(shape) == 2:
+            channels, length = shape
+            low, high = SERIES_LENGTHS
+            if not 1 <= channels <= MAX_CHANNELS or not low <= length <= high:
+                raise ValueError(
+                    f"data_shape is {shape}; a series has 1 to {MAX_CHANNELS} channels and {low} to {high} steps"
+                )
+        elif len(shape) != 1 or not 1 <= shape[0] <= MAX_COLUMNS:
+            raise ValueError(
+                f"data_shape is {shape}; use (channels, height, width), (channels, length) or (columns,) "
+                f"with at most {MAX_COLUMNS} columns"
+            )
+
+    def _check_pca(self) -> None:
+        if self.likelihood != "gaussian":
+            raise ValueError(f"likelihood is {self.likelihood}; pca takes gaussian")
+        if self.latent_dim > prod(self.data_shape):
+            raise ValueError(
+                f"latent_dim is {self.latent_dim}; these data have {prod(self.data_shape)} principal components"
+            )
+
+    def _check_convolutions(self) -> None:
+        shape, steps = self.data_shape, len(self.hidden) - 1
+        if len(shape) == 1:
+            raise ValueError("architecture is conv; the columns of a table have no order: use mlp or linear")
+        if not 1 <= steps <= 4:
+            raise ValueError(f"hidden is {self.hidden}; conv takes 1 to 4 channel counts and one dense width")
+        if min(shape[1:]) >> steps == 0:
+            size = "x".join(map(str, shape[1:]))
+            raise ValueError(f"hidden is {self.hidden}; {size} cannot be halved {steps} times")
+
 
 class ObjectiveConfig(Config):
-    """What is maximised: E_q[log p(x|z)] - beta KL(q(z|x) || p(z))."""
+    """What is maximised: E_q[log p(x|z)] - beta KL(q(z|x) || p(z)), or a relative of it."""
 
+    objective: Literal["elbo", "tcvae", "mmd", "iwae"] = Field(
+        "elbo",
+        description=(
+            "elbo: reconstruction - beta KL; tcvae: beta weighs the total correlation only (Chen et al. 2018); "
+            "mmd: adds the maximum mean discrepancy between codes and prior (WAE, Tolstikhin et al. 2018; "
+            "InfoVAE, Zhao et al. 2019); iwae: the importance-weighted bound (Burda et al. 2015)."
+        ),
+    )
     beta: float = Field(
         1.0, ge=0, le=1000, description="Weight of the KL term; 1 is the ELBO, more favours separate factors."
     )
     warmup_epochs: int = Field(
         0, ge=0, le=100_000, description="Raise beta linearly from 0 over so many epochs (0: no warm-up)."
     )
+    cycles: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Raise beta from 0 anew so many times, over half of each cycle (Fu et al. 2019; 0: never).",
+    )
+    free_bits: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="Nats per latent dimension that the KL term does not charge for (Kingma et al. 2016).",
+    )
+    mmd_weight: float = Field(
+        10.0, ge=0, le=1e6, description="Weight of the maximum mean discrepancy; used by mmd only."
+    )
+    samples: int = Field(5, ge=1, le=1000, description="Draws of z per example; used by iwae only.")
+    noise: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Denoising: standard deviation of the noise added to what the encoder sees (0: none).",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.cycles and self.warmup_epochs:
+            raise ValueError(
+                f"warmup_epochs is {self.warmup_epochs} and cycles is {self.cycles}; set one of them to 0"
+            )
+        if self.free_bits and self.objective != "elbo":
+            raise ValueError(f"free_bits is {self.free_bits}; it goes with objective = elbo only")
+        return self
 
 
 class TrainingConfig(Config):
@@ -146,6 +284,55 @@ class TrainingConfig(Config):
     seed: int = Field(
         0, ge=0, le=2**32 - 1, description="Seed of the initial weights, the order of examples and the noise."
     )
+    patience: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Stop early after so many epochs without a better held-out ELBO (0: never).",
+    )
+
+
+class ComputeConfig(Config):
+    """Where and how the arithmetic is done; Lightning Fabric carries it out."""
+
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Which processor; auto takes a GPU if there is one."
+    )
+    devices: int = Field(1, ge=1, le=1024, description="Processes on this machine, one device each.")
+    num_nodes: int = Field(1, ge=1, le=1024, description="Machines that train together.")
+    strategy: Literal["auto", "ddp"] = Field(
+        "auto", description="ddp: each process takes a share of every batch; auto: ddp if there are several."
+    )
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
+        "auto",
+        description=(
+            "32-true: float32; bf16-mixed: matrix products in bfloat16; auto: the faster one of a short trial, "
+            "if the ELBO stays within noise."
+        ),
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto", description="on: torch.compile the training step; auto: if a short trial shows that it pays."
+    )
+
+
+class Experiment(Config):
+    """Everything that a training run is made from; what `config.json` in its folder holds."""
+
+    data: DataConfig
+    model: ModelConfig
+    objective: ObjectiveConfig = ObjectiveConfig()
+    training: TrainingConfig = TrainingConfig()
+    compute: ComputeConfig = ComputeConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        kind, objective = self.model.kind, self.objective
+        if kind != "vae" and (objective.objective in ("tcvae", "iwae") or objective.free_bits):
+            raise ValueError(
+                f"kind is {kind}, which has no posterior to spread; {objective.objective} with free_bits = "
+                f"{objective.free_bits} takes kind = vae"
+            )
+        return self
 
 
 def _one_sentence(owner: str, error: ValidationError) -> str:

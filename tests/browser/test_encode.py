@@ -66,7 +66,7 @@ def test_item_by_class_and_number_stands_beside_its_reconstruction(visitor, orig
     expect(visitor.find(".decoded figcaption")).to_have_text("reconstruction from the posterior mean")
     held_out = data.load(digits.description.data, "held-out")
     row = int(torch.nonzero(held_out.indices == digits.reference.indices[position])[0, 0])
-    assert np.array_equal(visitor.pixels(original)[..., 0], held_out.images[row, 0].numpy())
+    assert np.array_equal(visitor.pixels(original)[..., 0], held_out.examples[row, 0].numpy())
     visitor.until_url_follows()
 
 

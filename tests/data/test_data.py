@@ -10,7 +10,11 @@ from vae_core.config import DataConfig
 from vae_core.data.dataset import choose, shuffled
 from vae_core.errors import ConfigError
 
-NAMES = ("digits", "sprites", "mnist", "fashion-mnist", "kmnist")
+NAMES = (
+    *("digits", "sprites", "mnist", "fashion-mnist", "kmnist"),
+    *("emnist-letters", "cifar10", "svhn", "celeba"),
+)
+INK = ("digits", "mnist", "kmnist", "emnist-letters")
 SMALL = {"train_size": 300, "held_out_size": 200}
 
 
@@ -19,7 +23,7 @@ def test_every_known_dataset_describes_itself():
     for name in NAMES:
         info = data.info(name)
         assert info.name == name
-        assert info.framing == ("ink" if name in ("digits", "mnist", "kmnist") else "plain")
+        assert info.framing == ("ink" if name in INK else "plain")
         assert info.embedded == (name in ("digits", "sprites"))
         assert info.title
         assert info.source
@@ -45,8 +49,8 @@ def test_a_split_fits_its_description(name):
     info, held_out = data.info(name), data.load(DataConfig(name=name, **SMALL), "held-out")
     assert len(held_out) == 200
     assert held_out.name == name
-    assert held_out.images.shape == (200, *info.data_shape)
-    assert held_out.images.dtype == torch.uint8
+    assert held_out.examples.shape == (200, *info.data_shape)
+    assert held_out.examples.dtype == torch.uint8
     assert set(held_out.labels.tolist()) == set(range(len(info.class_names)))
     assert (held_out.factors is None) == (info.factor_names == ())
 
@@ -63,7 +67,7 @@ def test_splits_are_disjoint_and_without_repeats(name, seed):
 def test_the_same_seed_gives_the_same_split_and_another_seed_another(name):
     first, same = (data.load(DataConfig(name=name, **SMALL), "train") for _ in range(2))
     assert torch.equal(first.indices, same.indices)
-    assert torch.equal(first.images, same.images)
+    assert torch.equal(first.examples, same.examples)
     other = data.load(DataConfig(name=name, split_seed=1, **SMALL), "train")
     assert set(first.indices.tolist()) != set(other.indices.tolist())
 

@@ -18,6 +18,6 @@ def test_images_and_labels_are_those_of_the_source_at_their_indices():
     source = load_digits()
     rows = source.data[held_out.indices.numpy()]
     # 0 to 16 units of ink, as a fraction of full ink, to half a grey level
-    np.testing.assert_allclose(held_out.images.flatten(1).numpy() / 255, rows / 16, atol=0.5 / 255 + 1e-9)
+    np.testing.assert_allclose(held_out.examples.flatten(1).numpy() / 255, rows / 16, atol=0.5 / 255 + 1e-9)
     assert held_out.labels.tolist() == source.target[held_out.indices.numpy()].tolist()
-    assert held_out.images.max() == 255
+    assert held_out.examples.max() == 255

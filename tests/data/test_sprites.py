@@ -186,10 +186,10 @@ def test_chunks_join_without_a_seam():
 
 def test_a_split_carries_the_true_factors_of_its_images():
     split = data.load(DataConfig(name="sprites", train_size=50), "train")
-    assert torch.equal(split.images, sprites.render(split.indices))
+    assert torch.equal(split.examples, sprites.render(split.indices))
     assert torch.equal(split.factors, sprites.factors(split.indices))
     assert torch.equal(split.labels.float(), split.factors[:, 0])
-    found = centres(split.images.squeeze(1).double())
+    found = centres(split.examples.squeeze(1).double())
     torch.testing.assert_close(found, 16 + 32 * split.factors[:, 3:].double(), atol=0.15, rtol=0)
 
 

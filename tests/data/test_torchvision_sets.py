@@ -33,8 +33,8 @@ def test_each_split_is_its_official_part(plain, name):
     assert sorted(held_out.indices.tolist()) == list(range(20))
     for split, first in ((train, 0), (held_out, 100)):
         assert split.name == name
-        assert split.images.shape[1:] == (1, 28, 28)
-        assert torch.equal(split.images[:, 0, 3, 5].long(), split.indices + first)
+        assert split.examples.shape[1:] == (1, 28, 28)
+        assert torch.equal(split.examples[:, 0, 3, 5].long(), split.indices + first)
         assert torch.equal(split.labels, split.indices % 10)
         assert split.factors is None
 

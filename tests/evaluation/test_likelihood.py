@@ -1,5 +1,6 @@
 """Bounds of log p(x) where log p(x) is known: a linear-Gaussian model."""
 
+import itertools
 import math
 
 import pytest
@@ -161,7 +162,47 @@ def test_the_bound_is_reported_when_asked_for():
 
 def test_an_autoencoder_has_no_elbo():
     figures = evaluate(vae(kind="autoencoder"), bytes_of(), generator(), samples=5)
-    assert figures.keys() == {"examples", "reconstruction", "active_units"}
+    assert figures.keys() == {"examples", "reconstruction", "squared_error", "active_units"}
+
+
+KINDS = {
+    "vae": {"hidden": (16,)},
+    "conv": {"hidden": (4, 16), "architecture": "conv"},
+    "autoencoder": {"kind": "autoencoder", "hidden": (16,)},
+    "linear": {"architecture": "linear"},
+    "pca": {"kind": "pca"},
+}
+LIKELIHOODS = ("bernoulli", "continuous-bernoulli", "gaussian", "gaussian-optimal")
+
+
+def there_is(kind, shape, likelihood):
+    if len(shape) < 3 and "bernoulli" in likelihood:
+        return False
+    return likelihood == "gaussian" if kind == "pca" else kind != "conv" or len(shape) > 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "likelihood"),
+    [case for case in itertools.product(KINDS, ((1, 8, 8), (2, 20), (7,)), LIKELIHOODS) if there_is(*case)],
+    ids=str,
+)
+def test_every_model_of_every_kind_of_data_has_its_figures(kind, shape, likelihood):
+    model = build(ModelConfig(data_shape=shape, likelihood=likelihood, **KINDS[kind]))
+    data = bytes_of() if len(shape) == 3 else torch.randn(60, *shape, generator=generator(5))
+    figures = evaluate(model, data, generator(), samples=2, batch_size=25)
+    assert ("elbo" in figures) == ("importance_weighted_bound" in figures) == (model.config.kind == "vae")
+    assert all(math.isfinite(value) for value in figures.values() if isinstance(value, float))
+    if model.config.kind != "vae":
+        x = data / 255 if len(shape) == 3 else data
+        with torch.no_grad():
+            again = model.decode(model.encode(x).mean).mean
+        distance = ((again - x).flatten(1).norm(dim=1) ** 2).mean().item()
+        assert figures["squared_error"] == pytest.approx(distance / math.prod(shape), rel=1e-5)
+
+
+def test_a_known_error_is_measured_as_it_is():
+    # The planted decoder always says 0, so the error of uniform bytes is the mean of their squares, 1/3.
+    assert evaluate(Planted(), bytes_of(2000), generator())["squared_error"] == pytest.approx(1 / 3, rel=0.02)
 
 
 def test_evaluation_leaves_the_model_as_it_was():

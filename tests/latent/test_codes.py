@@ -31,9 +31,11 @@ def planted(n=2000):
 # --- encoding -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["vae", "autoencoder"])
+@pytest.mark.parametrize("kind", ["vae", "autoencoder", "pca"])
 def test_posteriors_are_those_of_the_model_whatever_the_batch_size(kind):
-    model = build(ModelConfig(kind=kind, data_shape=(1, 8, 9), latent_dim=3, hidden=(8,)))
+    model = build(
+        ModelConfig(kind=kind, data_shape=(1, 8, 9), latent_dim=3, hidden=(8,), likelihood="gaussian")
+    )
     images = torch.randint(
         0, 256, (11, 1, 8, 9), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
@@ -49,6 +51,15 @@ def test_posteriors_are_those_of_the_model_whatever_the_batch_size(kind):
         assert whole[1] is parts[1] is None
     for tensor in whole:
         assert tensor is None or not (tensor.requires_grad or tensor.is_inference())
+
+
+@pytest.mark.parametrize("shape", [(2, 20), (7,)])
+def test_series_and_rows_are_encoded_as_they_are(shape):
+    model = build(ModelConfig(data_shape=shape, hidden=(8,), likelihood="gaussian"))
+    x = torch.randn(11, *shape, generator=torch.Generator().manual_seed(0))
+    mean, log_variance = codes.posteriors(model, x, batch_size=4)
+    torch.testing.assert_close(mean, model.encode(x).mean)
+    torch.testing.assert_close(log_variance, model.encode(x).variance.log())
 
 
 def test_the_length_is_the_number_of_examples():

@@ -1,29 +1,32 @@
-"""Both models, both architectures, every kind of image: shapes, gradients, what is random and what is not."""
+"""Trained models, all architectures, every kind of data: shapes, gradients, what is random and what is not."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.distributions import Distribution, Independent, Normal
 
-from vae_core import objectives
+from vae_core import checkpoint, objectives
 from vae_core.config import ModelConfig
 from vae_core.models import VAE, Autoencoder, LatentModel, PointMass, build
 
 # Even and odd, square and not, the smallest and the largest.
 SIDES = [(8, 8), (9, 13), (28, 28), (31, 64)]
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 KINDS = {"vae": VAE, "autoencoder": Autoencoder}
 
 
-def config(kind="vae", architecture="mlp", channels=1, sides=(9, 13), likelihood="bernoulli", depth=3):
-    hidden = (12,) * depth if architecture == "mlp" else (*range(3, 3 + depth), 12)
+def config(kind="vae", architecture="mlp", channels=1, sides=(9, 13), depth=3, shape=None):
+    shape = shape or (channels, *sides)
     return ModelConfig(
         kind=kind,
-        data_shape=(channels, *sides),
+        data_shape=shape,
         latent_dim=3,
         architecture=architecture,
-        hidden=hidden,
-        likelihood=likelihood,
+        hidden=(*range(3, 3 + depth), 12) if architecture == "conv" else (12,) * depth,
+        likelihood="bernoulli" if len(shape) == 3 else "gaussian",
     )
 
 
@@ -31,18 +34,30 @@ def images(shape, count=5, seed=0):
     return torch.rand((count, *shape), generator=torch.Generator().manual_seed(seed))
 
 
+SERIES, TABLES = [(1, 8), (3, 37), (2, 64)], [(1,), (13,)]
+
 every_model = pytest.mark.parametrize(
     "settings",
     [
         config(kind, architecture, channels, sides)
-        for kind, architecture, channels, sides in itertools.product(KINDS, ("mlp", "conv"), (1, 3), SIDES)
+        for kind, architecture, channels, sides in itertools.product(
+            KINDS, ("mlp", "conv", "linear"), (1, 3), SIDES
+        )
+    ]
+    + [
+        config(kind, architecture, shape=shape)
+        for kind, architecture, shape in itertools.product(
+            KINDS, ("mlp", "conv", "linear"), (*SERIES, *TABLES)
+        )
+        if architecture != "conv" or len(shape) > 1
     ],
     ids=lambda c: f"{c.kind}-{c.architecture}-{'x'.join(map(str, c.data_shape))}",
 )
 one_of_each = pytest.mark.parametrize(
     "settings",
-    [config(kind, architecture) for kind, architecture in itertools.product(KINDS, ("mlp", "conv"))],
-    ids=lambda c: f"{c.kind}-{c.architecture}",
+    [config(kind, architecture) for kind, architecture in itertools.product(KINDS, ("mlp", "conv", "linear"))]
+    + [config("vae", "conv", shape=(2, 19)), config("vae", "mlp", shape=(7,))],
+    ids=lambda c: f"{c.kind}-{c.architecture}-{len(c.data_shape)}",
 )
 
 
@@ -64,7 +79,8 @@ def test_shapes_and_gradients(settings):
     assert likelihood.batch_shape == (4,)
     assert likelihood.event_shape == model.data_shape
     assert likelihood.mean.shape == (4, *model.data_shape)
-    assert 0 <= likelihood.mean.min() <= likelihood.mean.max() <= 1
+    if settings.likelihood == "bernoulli":
+        assert 0 <= likelihood.mean.min() <= likelihood.mean.max() <= 1
 
     objectives.terms(model, x, torch.Generator().manual_seed(2)).loss().sum().backward()
     for name, parameter in model.named_parameters():
@@ -78,6 +94,48 @@ def test_conv_reaches_as_deep_as_its_config_allows(side):
     for depth in range(1, min(4, side.bit_length() - 1) + 1):
         model = build(config(architecture="conv", sides=(side, 64), depth=depth))
         assert model.decode(model.encode(images(model.data_shape)).mean).mean.shape == (5, 1, side, 64)
+
+
+@pytest.mark.parametrize("length", [8, 15, 16, 17, 33, 100])
+def test_conv_halves_a_series_as_often_as_its_config_allows(length):
+    for depth in range(1, min(4, length.bit_length() - 1) + 1):
+        model = build(config(architecture="conv", shape=(2, length), depth=depth))
+        assert model.decode(model.encode(images((2, length))).mean).mean.shape == (5, 2, length)
+        convolutions = [layer for layer in model.encoder if isinstance(layer, torch.nn.Conv1d)]
+        assert len(convolutions) == depth
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(1, 8, 9), (2, 19), (7,)])
+def test_linear_models_are_straight_lines_both_ways(kind, shape):
+    model = build(config(kind, "linear", shape=shape))
+    a, b = images(shape, seed=1), images(shape, seed=2)
+    middle = (model.encode(a).mean + model.encode(b).mean) / 2
+    torch.testing.assert_close(model.encode((a + b) / 2).mean, middle)
+    codes = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
+    ends = [model.decoder(z) for z in codes]
+    torch.testing.assert_close(model.decoder(codes.mean(0)), (ends[0] + ends[1]) / 2)
+
+
+@one_of_each
+def test_moments_are_those_of_the_posterior(settings):
+    model = build(settings)
+    x = images(model.data_shape)
+    mean, std = model.moments(x)
+    assert torch.equal(mean, model.encode(x).mean)
+    if settings.kind == "vae":
+        torch.testing.assert_close(std, model.encode(x).stddev)
+    else:
+        assert std is None
+
+
+@pytest.mark.parametrize("path", sorted(CHECKPOINTS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_the_bundled_weights_fit_by_name_and_shape(path):
+    stored = load_file(path)
+    built = build(checkpoint.describe(path).model).state_dict()
+    assert {f"model.{name}": tensor.shape for name, tensor in built.items()} == {
+        name: tensor.shape for name, tensor in stored.items() if name.startswith("model.")
+    }
 
 
 @one_of_each

@@ -1,6 +1,7 @@
 """Training lowers the loss, repeats exactly, stops when asked, and never leaves broken weights behind."""
 
 import math
+from dataclasses import replace
 from itertools import chain
 
 import pytest
@@ -12,11 +13,11 @@ from vae_core.config import DataConfig, ModelConfig, ObjectiveConfig, TrainingCo
 from vae_core.errors import NonFiniteLoss, TrainingError
 from vae_core.evaluation.likelihood import evaluate
 from vae_core.models import build
-from vae_core.objectives import Terms
+from vae_core.objectives import Parts
 from vae_core.training.loop import Trainer
 
-DIGITS = data.load(DataConfig(name="digits"), "train").images
-HELD_OUT = data.load(DataConfig(name="digits"), "held-out").images
+DIGITS = data.load(DataConfig(name="digits"), "train").examples
+HELD_OUT = data.load(DataConfig(name="digits"), "held-out").examples
 
 
 def trainer(images=DIGITS, seed=0, kind="vae", architecture="mlp", objective=None, **settings):
@@ -104,13 +105,13 @@ def test_the_constant_schedule_keeps_the_learning_rate():
 def test_every_example_is_seen_once_per_epoch_in_another_order(monkeypatch):
     # Example i is all of grey level i, so a batch says which examples it holds.
     images = torch.arange(100, dtype=torch.uint8).reshape(-1, 1, 1, 1).expand(-1, 1, 8, 8).contiguous()
-    run, seen, real = trainer(images, batch_size=32), [], objectives.terms
+    run, seen, real = trainer(images, batch_size=32), [], objectives.parts
 
-    def watched(model, x, generator=None):
+    def watched(config, model, x, *others):
         seen.append((x[:, 0, 0, 0] * 255).round().int().tolist())
-        return real(model, x, generator)
+        return real(config, model, x, *others)
 
-    monkeypatch.setattr(objectives, "terms", watched)
+    monkeypatch.setattr(objectives, "parts", watched)
     run.run_epoch()
     run.run_epoch()
     assert [len(batch) for batch in seen] == [32, 32, 32, 4] * 2
@@ -191,8 +192,8 @@ def test_the_average_lies_between_the_weights_it_was_made_of():
 
 @pytest.mark.parametrize("after", [1, 2, 7])
 def test_a_stop_is_obeyed_within_one_step(monkeypatch, after):
-    steps, real = [], objectives.terms
-    monkeypatch.setattr(objectives, "terms", lambda *args: steps.append(1) or real(*args))
+    steps, real = [], objectives.parts
+    monkeypatch.setattr(objectives, "parts", lambda *args: steps.append(1) or real(*args))
     run = trainer()
     report = run.run_epoch(should_stop=lambda: len(steps) >= after)
     assert len(steps) == after
@@ -226,29 +227,28 @@ def test_images_that_do_not_fit_are_refused(shape):
 
 
 def breaking(monkeypatch, step, spoil):
-    """Let `spoil` have the terms of that training step (counted from 1) and of all that follow."""
-    real, calls = objectives.terms, []
+    """Let `spoil` have the parts of that training step (counted from 1) and of all that follow."""
+    real, calls = objectives.parts, []
 
-    def terms(*arguments):
+    def parts(*arguments):
         calls.append(1)
         found = real(*arguments)
-        return spoil(found) if len(calls) >= step else found
+        return replace(found, loss=spoil(found)) if len(calls) >= step else found
 
-    monkeypatch.setattr(objectives, "terms", terms)
-
-
-def nan_loss(terms: Terms) -> Terms:
-    return Terms(terms.reconstruction * math.nan, terms.kl_per_dimension)
+    monkeypatch.setattr(objectives, "parts", parts)
 
 
-def infinite_loss(terms: Terms) -> Terms:
-    return Terms(terms.reconstruction - math.inf, terms.kl_per_dimension)
+def nan_loss(parts: Parts) -> Tensor:
+    return parts.loss * math.nan
 
 
-def nan_gradient(terms: Terms) -> Terms:
-    """The same numbers, but going back through them is 0 * inf."""
-    zero: Tensor = (terms.reconstruction * 0).abs().sqrt()
-    return Terms(terms.reconstruction + zero, terms.kl_per_dimension)
+def infinite_loss(parts: Parts) -> Tensor:
+    return parts.loss + math.inf
+
+
+def nan_gradient(parts: Parts) -> Tensor:
+    """The same number, but going back through it is 0 * inf."""
+    return parts.loss + (parts.loss * 0).abs().sqrt()
 
 
 # 60 steps an epoch: the first, one in the middle, one between two looks at the loss, the last; one in the second.

@@ -118,7 +118,7 @@ def test_an_item_brings_its_own_image(opened, model):
     item = model.item(7, 3)
     row = int(torch.nonzero(held_out.indices == opened.checkpoint.reference.indices[item.position])[0, 0])
     assert int(held_out.labels[row]) == 7
-    assert np.array_equal(item.encoded.picture[..., 0], held_out.images[row, 0].numpy())
+    assert np.array_equal(item.encoded.picture[..., 0], held_out.examples[row, 0].numpy())
 
 
 def test_without_the_dataset_an_item_has_no_picture():

@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from vae_core.config import DataConfig
+from vae_core.data.streaming import Streamed
 from vae_core.errors import ConfigError
 
 Split = Literal["train", "held-out"]
@@ -20,25 +21,28 @@ class Dataset:
     """The examples of one split, in the seeded random order of that split.
 
     Because the order is random, the first k examples are a fair sample of the split, and the same k
-    whatever size was asked for. A dataset holds no transforms: `images` are bytes, to be divided by 255.
+    whatever size was asked for. It holds no transforms: `vae_core.models.inputs.model_input` makes of `examples`
+    what an encoder takes.
 
     Args:
         name: name of the source, for example mnist.
-        images: (n, c, h, w), 0 to 255; bright strokes or shapes on a dark ground.
+        examples: images (n, c, h, w) as bytes 0 to 255; windows of series (n, c, length) and rows of tables
+            (n, columns) as float32, standardised by column or channel. Training examples that do not fit into
+            memory are a `Streamed` object; `vae_core.data.batches` goes through both alike.
         indices: (n,), where each example is in its source, so that a checkpoint can refer to it.
         labels: (n,), position in the source's `class_names`; None when the source has no classes.
         factors: (n, f), true values of the source's `factor_names`; None when they are not known.
     """
 
     name: str
-    images: UInt8[Tensor, "n c h w"]
+    examples: UInt8[Tensor, "n c h w"] | Float32[Tensor, "n *shape"] | Streamed
     indices: Int64[Tensor, " n"]
     labels: Int64[Tensor, " n"] | None
     factors: Float32[Tensor, "n f"] | None
 
     def __len__(self) -> int:
         """Return the number of examples."""
-        return len(self.images)
+        return len(self.examples)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class DataInfo:
     Args:
         name: the name that `DataConfig` takes.
         title: the name that people read.
-        data_shape: channels, height, width of one image.
+        data_shape: (channels, height, width) of one image, (channels, length) of one window of a series,
+            (columns,) of one row of a table.
         class_names: what each label means; empty when there are no classes.
         factor_names: what each column of `Dataset.factors` means; empty when there are none.
         framing: ink when images are light strokes on dark, centred by mass, so that a photo is brought into
@@ -56,17 +61,22 @@ class DataInfo:
         embedded: True when it needs no download.
         source: who made it, in one line.
         extent: share of the frame that the longer side of the strokes takes, where framing is ink.
+        columns: names of a table's columns or of a series' channels; empty for images.
+        centre, scale: what was subtracted from each column or channel, and what it was divided by.
     """
 
     name: str
     title: str
-    data_shape: tuple[int, int, int]
+    data_shape: tuple[int, ...]
     class_names: tuple[str, ...]
     factor_names: tuple[str, ...]
     framing: Framing
     embedded: bool
     source: str
     extent: float = 1.0
+    columns: tuple[str, ...] = ()
+    centre: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
 
 
 def shuffled(total: int, seed: int) -> Int64[Tensor, " n"]:

@@ -9,11 +9,9 @@ So `Dataset.indices` count within the official part of the split; in the other p
 image.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
@@ -21,6 +19,8 @@ from torch import Tensor
 from vae_core.config import DataConfig
 from vae_core.data import idx
 from vae_core.data.dataset import DataInfo, Dataset, Split, choose, shuffled
+from vae_core.data.download import Recipe
+from vae_core.data.places import how_to_get, is_writable, root
 from vae_core.errors import DataError, DataNotFound
 from vae_core.torchvision_ops import import_torchvision
 
@@ -71,12 +71,6 @@ INFOS = {
 _CLASSES = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
 
 
-def root() -> Path:
-    """Return the folder that holds the datasets, whether or not it exists."""
-    chosen = os.environ.get("VAE_DATA_DIR")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("latent-space-explorer"))
-
-
 def raw_folder(name: str) -> Path:
     """Return the folder that holds, or will hold, the four files of one dataset."""
     return root() / _CLASSES[name] / "raw"
@@ -112,9 +106,21 @@ def load(config: DataConfig, split: Split) -> Dataset:
     return Dataset(config.name, images[indices].unsqueeze(1), indices, labels[indices], factors=None)
 
 
-def is_writable(folder: Path) -> bool:
-    """Whether we may write here; root may write anywhere, so the folder's own mode is asked as well."""
-    return os.access(folder, os.W_OK) and folder.stat().st_mode & 0o222 != 0
+def recipe(name: str) -> Recipe:
+    """Return how to get one of these datasets."""
+
+    def get(staging: Path) -> Path:
+        return Path(dataset_class(name)(root=staging, download=True).raw_folder)
+
+    return Recipe(
+        name=name,
+        title=INFOS[name].title,
+        folder=raw_folder(name),
+        is_here=lambda: is_available(name),
+        get=get,
+        files=FILES,
+        arrivals=tuple(f"{file}.gz" for file in FILES),
+    )
 
 
 def _make_ready(name: str, file: str) -> None:
@@ -125,9 +131,7 @@ def _make_ready(name: str, file: str) -> None:
     if not packed.exists():
         raise DataNotFound(
             f"{name} is not on this machine: {plain.parent} has no complete {file} or {file}.gz; "
-            f"get it once with a network, from the Explore page or with python -c "
-            f"\"from vae_core import data; data.fetch('{name}')\", "
-            f"or set VAE_DATA_DIR to the folder that holds {_CLASSES[name]}/raw."
+            + how_to_get(name, f"{_CLASSES[name]}/raw")
         )
     _check_sum(name, packed)
     _unpack(name, packed)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 
 from vae_core.models import LatentModel, PointMass
+from vae_core.models.inputs import model_input
 
 DEAD_VARIANCE = 0.01  # Burda et al. (2015), section 5.2: a unit is active if Var_x(E[z_d|x]) > 0.01
 BINS = 64
@@ -45,13 +46,15 @@ class Dimension:
 
 
 def posteriors(
-    model: LatentModel, images: UInt8[Tensor, "n *shape"], batch_size: int = 1000
+    model: LatentModel,
+    examples: UInt8[Tensor, "n *shape"] | Float32[Tensor, "n *shape"],
+    batch_size: int = 1000,
 ) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"] | None]:
-    """Encode uint8 images; return the posterior means and log-variances (None where the posterior is a point)."""
+    """Encode the examples of a dataset; return the posterior means and log-variances (None where the posterior is a point)."""
     means, log_variances = [], []
     with torch.inference_mode():
-        for batch in images.split(batch_size):
-            posterior = model.encode(batch.float() / 255)
+        for batch in torch.split(examples, batch_size):
+            posterior = model.encode(model_input(batch))
             means.append(posterior.mean)
             if not isinstance(posterior, PointMass):
                 log_variances.append(posterior.variance.log())

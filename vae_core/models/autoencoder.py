@@ -44,6 +44,8 @@ class PointMass(Distribution):
 class Autoencoder(nn.Module):
     """A deterministic encoder and decoder; a `LatentModel` whose posterior is a point."""
 
+    variance: Tensor  # of the gaussian-optimal likelihood; other models have none
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -52,11 +54,17 @@ class Autoencoder(nn.Module):
         self.encoder, features = networks.encoder(config)
         self.code = nn.Linear(features, config.latent_dim)
         self.decoder = networks.decoder(config)
+        if config.likelihood == "gaussian-optimal":
+            self.register_buffer("variance", torch.ones(()))  # training keeps the best one here
 
-    def encode(self, x: Float[Tensor, "batch channels height width"]) -> Distribution:
-        """Return the code of each image x in [0, 1] as a `PointMass` over (B, D)."""
-        return PointMass(self.code(self.encoder(x)))
+    def moments(self, x: Float[Tensor, "batch *shape"]) -> tuple[Float[Tensor, "batch latent"], None]:
+        """Return the code of each example, and None for the standard deviation that it has not."""
+        return self.code(self.encoder(x)), None
+
+    def encode(self, x: Float[Tensor, "batch *shape"]) -> Distribution:
+        """Return the code of each x (images in [0, 1], others standardised) as a `PointMass` over (B, D)."""
+        return PointMass(self.moments(x)[0])
 
     def decode(self, z: Float[Tensor, "batch latent"]) -> Distribution:
-        """Return p(x|z) over (B, C, H, W) for codes z; its `.mean` is the picture people see."""
-        return likelihood(self.config, self.decoder(z))
+        """Return p(x|z) over (B, *data_shape) for codes z; its `.mean` is the picture people see."""
+        return likelihood(self.config, self.decoder(z), getattr(self, "variance", None))

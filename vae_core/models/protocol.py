@@ -10,7 +10,8 @@ from torch.distributions import Distribution
 class LatentModel(Protocol):
     """A pair of maps between data x and latent codes z, each returning a distribution.
 
-    `encode(x)` takes (B, *data_shape) in [0, 1] and returns q(z|x) over (B, latent_dim);
+    `encode(x)` takes (B, *data_shape), images in [0, 1] and other data standardised, and returns q(z|x) over
+    (B, latent_dim);
     `decode(z)` takes (B, latent_dim) and returns p(x|z) over (B, *data_shape), whose `.mean`
     is the picture that people see.
     """

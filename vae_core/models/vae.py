@@ -31,6 +31,8 @@ MIN_STD = 1e-6  # keeps log h(x) finite in float32
 class VAE(nn.Module):
     """A VAE with diagonal Gaussian posterior and standard normal prior; a `LatentModel`."""
 
+    variance: Tensor  # of the gaussian-optimal likelihood; other models have none
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -40,17 +42,24 @@ class VAE(nn.Module):
         self.mean = nn.Linear(features, config.latent_dim)  # g(x)
         self.std = nn.Linear(features, config.latent_dim)  # h(x), before softplus
         self.decoder = networks.decoder(config)
+        if config.likelihood == "gaussian-optimal":
+            self.register_buffer("variance", torch.ones(()))  # training keeps the best one here
 
-    def encode(self, x: Float[Tensor, "batch channels height width"]) -> Distribution:
-        """Return q(z|x) = N(g(x), h(x)^2) over (B, D) for images x in [0, 1]."""
+    def moments(
+        self, x: Float[Tensor, "batch *shape"]
+    ) -> tuple[Float[Tensor, "batch latent"], Float[Tensor, "batch latent"]]:
+        """Return g(x) and h(x), mean and standard deviation of q(z|x), for data x as `encode` takes them."""
         features = self.encoder(x)
         # softplus, not exp: one step too far in a logarithm has thrown whole runs off.
-        std = functional.softplus(self.std(features)) + MIN_STD
-        return Independent(Normal(self.mean(features), std, validate_args=False), 1, validate_args=False)
+        return self.mean(features), functional.softplus(self.std(features)) + MIN_STD
+
+    def encode(self, x: Float[Tensor, "batch *shape"]) -> Distribution:
+        """Return q(z|x) = N(g(x), h(x)^2) over (B, D) for data x: images in [0, 1], others standardised."""
+        return Independent(Normal(*self.moments(x), validate_args=False), 1, validate_args=False)
 
     def decode(self, z: Float[Tensor, "batch latent"]) -> Distribution:
-        """Return p(x|z) over (B, C, H, W) for codes z; its `.mean` is the picture people see."""
-        return likelihood(self.config, self.decoder(z))
+        """Return p(x|z) over (B, *data_shape) for codes z; its `.mean` is the picture people see."""
+        return likelihood(self.config, self.decoder(z), getattr(self, "variance", None))
 
     def prior(self) -> Distribution:
         """Return p(z) = N(0, I) over (D,)."""

@@ -1,4 +1,4 @@
-"""The terms of the evidence lower bound, named, per example; callers reduce and weigh them.
+"""The terms of the evidence lower bound, named, per example, of any `LatentModel`.
 
 ELBO(x) = E_q[log p(x|z)] - KL(q(z|x) || p(z))          Kingma & Welling (2014), equation 3
 loss(x) = -E_q[log p(x|z)] + beta KL(q(z|x) || p(z))    beta = 1 there; Higgins et al. (2017) otherwise
@@ -37,7 +37,7 @@ class Terms:
 def terms(
     model: LatentModel, x: Float[Tensor, "batch *shape"], generator: torch.Generator | None = None
 ) -> Terms:
-    """Return the ELBO's terms for images x in [0, 1], with one draw of z per image."""
+    """Return the ELBO's terms for data x as `encode` takes them, with one draw of z per example."""
     return terms_given(model, model.encode(x), x, generator)
 
 
@@ -47,7 +47,7 @@ def terms_given(
     x: Float[Tensor, "batch *shape"],
     generator: torch.Generator | None = None,
 ) -> Terms:
-    """Return the same for images x that are encoded already: `posterior` is q(z|x)."""
+    """Return the same for data x that are encoded already: `posterior` is q(z|x)."""
     z = reparameterize(posterior, generator)
     return Terms(model.decode(z).log_prob(x), kl_to_prior(posterior))
 
@@ -64,8 +64,14 @@ def reparameterize(
 
 
 def kl_to_prior(posterior: Distribution) -> Float[Tensor, "batch latent"]:
-    """Return KL(N(m, s^2) || N(0, 1)) = (m^2 + s^2 - 1 - log s^2) / 2 per dimension, in nats (appendix B)."""
+    """Return KL(q(z_d|x) || N(0, 1)) per dimension, in nats; zeros for a `PointMass`, which has none."""
     if isinstance(posterior, PointMass):
         return torch.zeros_like(posterior.mean)
-    mean, variance = posterior.mean, posterior.variance
-    return 0.5 * (mean.square() + variance - 1 - variance.log())
+    return gaussian_kl(posterior.mean, posterior.stddev)
+
+
+def gaussian_kl(
+    mean: Float[Tensor, "batch latent"], std: Float[Tensor, "batch latent"]
+) -> Float[Tensor, "batch latent"]:
+    """Return KL(N(m, s^2) || N(0, 1)) = (m^2 + s^2 - 1) / 2 - log s in nats (Kingma & Welling, appendix B)."""
+    return 0.5 * (mean.square() + std.square() - 1) - std.log()
