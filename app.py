@@ -8,7 +8,9 @@ if __name__ == "__main__":
     from ui.style import page_style
 
     page_style()
-    st.navigation([st.Page("pages/explore.py", title="Explore", default=True)], position="top").run()
+    explore = st.Page("pages/explore.py", title="Explore", default=True)
+    train = st.Page("pages/train.py", title="Train")
+    st.navigation([explore, train], position="top").run()
 else:
     from ui.live.server import lifespan, routes
 

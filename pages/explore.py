@@ -8,9 +8,10 @@ from ui.live import mount
 opened = controls.model_picker()
 if opened is None:
     st.info(
-        "There is no model to explore yet. Train one with `python -m vae_core train --help`, "
+        "There is no model to explore yet. Train one on the Train page, "
         "or open a `.safetensors` checkpoint above."
     )
     st.stop()
 mount.explore(opened, session.code(opened), session.keep)
 controls.fetch_data(opened)
+controls.follow(opened)

@@ -11,6 +11,7 @@ from vae_core import data
 from vae_core.errors import CheckpointError, ExplorerError
 
 MAX_UPLOAD_MB = 64
+FOLLOW_S = 2.0
 
 
 def model_picker() -> OpenModel | None:
@@ -37,6 +38,7 @@ def _select(opened: OpenModel | None) -> None:
         "Model",
         names,
         key="model_select",
+        format_func=library.title,
         label_visibility="collapsed",
         on_change=lambda: session.choose(st.session_state["model_select"]),
     )
@@ -63,12 +65,12 @@ def _upload() -> None:
 def _about(opened: OpenModel) -> str:
     description = opened.checkpoint.description
     model, figures = description.model, description.evaluation
-    _, height, width = model.data_shape
-    kind = {"vae": "VAE", "autoencoder": "Autoencoder"}[model.kind]
     parts = [
-        f"{kind} of {description.info.title}, {height} × {width}",
+        f"{_KINDS[model.kind]} of {description.info.title}, {_size(model.data_shape)}",
         f"{model.latent_dim} latent dimension{'s' if model.latent_dim > 1 else ''}",
     ]
+    if opened.name.startswith(library.OF_RUN):
+        parts.insert(0, f"epoch {description.epoch}")
     if "active_units" in figures:
         parts.append(f"{figures['active_units']} active")
     if "elbo" in figures:
@@ -78,8 +80,33 @@ def _about(opened: OpenModel) -> str:
     return " · ".join(parts)
 
 
+_KINDS = {"vae": "VAE", "autoencoder": "Autoencoder", "pca": "PCA"}
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    if len(shape) == 1:
+        return f"{shape[0]} columns"
+    if len(shape) == 2:
+        return f"{shape[1]} steps" + (f" of {shape[0]} channels" if shape[0] > 1 else "")
+    return f"{shape[1]} × {shape[2]}"
+
+
 def _signed(number: float) -> str:
     return f"{number:.1f}".replace("-", "−")
+
+
+def follow(opened: OpenModel) -> None:
+    """While a run trains, let its model be that of the epoch that just ended."""
+    run = library.run_of(opened.name)
+    if run is not None and run.status().busy:
+        _watch(opened.name, str(library.models().get(opened.name)))
+
+
+@st.fragment(run_every=FOLLOW_S)
+def _watch(name: str, shown: str) -> None:
+    if str(library.models().get(name)) != shown:
+        st.rerun()
+    st.caption(":material/sensors: This run is training; the picture follows its newest epoch.")
 
 
 @dataclass
@@ -106,7 +133,8 @@ class _Fetching:
 def fetch_data(opened: OpenModel) -> None:
     """Where the model's images are not on this machine, offer to fetch them."""
     info = opened.checkpoint.description.info
-    if info.name not in data.known() or library.data_here(info.name):
+    own = opened.checkpoint.description.data.path is not None
+    if own or info.name not in data.known() or library.data_here(opened):
         return
     fetching: _Fetching | None = st.session_state.get("fetching")
     if fetching is not None and fetching.name == info.name and not fetching.done:

@@ -20,8 +20,8 @@ MODEL, CODES, UPLOADED = "current_model", "codes", "uploaded_models"
 
 
 def names() -> list[str]:
-    """Return the names of all models to choose from: bundled ones, then this session's uploads."""
-    return [*library.bundled(), *st.session_state.get(UPLOADED, {})]
+    """Return the names of all models to choose from: bundled ones, those of runs, this session's uploads."""
+    return [*library.models(), *st.session_state.get(UPLOADED, {})]
 
 
 def current() -> OpenModel | None:
@@ -51,7 +51,7 @@ def take_upload(name: str, content: bytes) -> None:
     """Open a file that somebody sent and look at it; if it is no good, the model in view stays."""
     found = checkpoint.from_bytes(content, name)
     name = name.removesuffix(checkpoint.SUFFIX)
-    if name in library.bundled():
+    if name in library.models():
         name = f"{name} (opened)"
     loaded = library.opened(name, found)
     st.session_state.setdefault(UPLOADED, {})[name] = loaded
@@ -109,7 +109,7 @@ def _open(name: str) -> OpenModel:
     if name in uploaded:
         found: OpenModel = uploaded[name]
         return found
-    path = library.bundled().get(name)
+    path = library.models().get(name)
     if path is None:
         raise CheckpointError(
             f"There is no model named {name[:80]} here; put its file into {library.FOLDER.name}/ or open it again."

@@ -411,7 +411,7 @@ def _reader(annotation: Any) -> Callable[[str], Any]:
 
 def _integers(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(part) for part in text.split(","))
+        return tuple(int(part) for part in text.split(",")) if text else ()
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 400,200") from None
 

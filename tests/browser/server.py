@@ -13,14 +13,15 @@ PATIENCE_S = 60.0  # importing Streamlit on a busy machine
 class Server:
     """A server that can be stopped and started again on the same port."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, script: str = "app.py") -> None:
         self.log = log
+        self.script = script
         self.port = _free_port()
         self.url = f"http://localhost:{self.port}/"
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+        command = [sys.executable, "-m", "streamlit", "run", self.script]
         options = ["--server.headless", "true", "--server.port", str(self.port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*command, *options], cwd=ROOT, stdout=log, stderr=log)

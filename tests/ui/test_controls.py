@@ -51,7 +51,7 @@ def test_what_is_known_of_the_model_stands_beside_it(explore):
 def test_without_a_model_the_page_says_how_to_get_one(explore, monkeypatch, tmp_path):
     monkeypatch.setattr(library, "FOLDER", tmp_path / "nowhere")
     app = explore()
-    assert "python -m vae_core train" in app.info[0].value
+    assert "Train page" in app.info[0].value
 
 
 def test_opening_a_file(explore):

@@ -1,10 +1,16 @@
 """Models are found by name and by id, opened once, and opened again when their file changes."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from tests.training import making as training
 from tests.ui import making
 from ui import library
+from vae_core.config import DataConfig
 from vae_core.errors import CheckpointError
+from vae_core.training.run import Metrics, Status
 
 
 def test_bundled_models_are_listed_by_name_the_first_to_open_first(folder):
@@ -63,6 +69,55 @@ def test_a_broken_file_hides_no_other_from_its_id(folder):
 
 
 def test_data_are_here_only_where_the_dataset_is_known_and_present():
-    assert library.data_here("digits")
-    assert not library.data_here("mnist")  # the tests' data folder is empty
-    assert not library.data_here("nobody's dataset")
+    assert library.data_here(library.opened("digits", making.make()))
+    assert not library.data_here(library.opened("colours", making.make(info=making.COLOURS)))
+
+
+def of_own_data(path):
+    made = making.make()
+    config = DataConfig(name="digits", path=str(path))
+    described = made.description.model_copy(update={"data": config})
+    return replace(made, description=described)
+
+
+def test_a_path_is_followed_only_for_a_file_of_this_machine(tmp_path):
+    """A checkpoint that somebody sent must not make the server read what it names."""
+    path = tmp_path / "secret.npy"
+    np.save(path, np.zeros((4, 8, 8), np.uint8))
+    made = of_own_data(path)
+    assert library.data_here(library.opened("mine", made, local=True))
+    assert not library.data_here(library.opened("sent", made))
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """A run with three epochs, of which the second is the best."""
+    monkeypatch.setenv("VAE_RUNS_DIR", str(tmp_path / "runs"))
+    run = training.make(tmp_path / "runs", "Mine")
+    run.say(Status(state="training"))
+    for epoch in (1, 2, 3):
+        run.checkpoint(epoch).write_bytes(making.content(loud=float(epoch)))
+    run.write_metrics([_row(1, -3.0), _row(2, -1.0), _row(3, -2.0)])
+    return run
+
+
+def _row(epoch, elbo):
+    return Metrics(epoch, 1.0, 1.0, 0.1, 1.0, 1.0, -1.0, 0.0, elbo, 0.0, 0.1, (0.0, 0.0))
+
+
+def test_a_run_is_a_model_of_its_newest_epoch_and_once_finished_of_its_best(trained):
+    name = f"run/{trained.id}"
+    assert library.of_runs() == {name: trained.checkpoint(3)}
+    assert library.title(name) == "Mine"
+    assert library.run_of(name) == trained
+    trained.say(Status(state="finished"))
+    assert library.models()[name] == trained.checkpoint(2)
+    opened = library.open_file(name, library.models()[name])
+    assert opened.local
+    assert library.by_id(opened.id) is opened
+
+
+def test_a_run_without_a_snapshot_is_no_model_yet(tmp_path, monkeypatch):
+    monkeypatch.setenv("VAE_RUNS_DIR", str(tmp_path / "runs"))
+    training.make(tmp_path / "runs")
+    assert library.of_runs() == {}

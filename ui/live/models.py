@@ -17,7 +17,7 @@ from vae_core.config import DataConfig
 from vae_core.data import Dataset
 from vae_core.errors import CodeError
 from vae_core.models import PointMass
-from vae_core.models.rendering import render
+from vae_core.models.rendering import pictures, render
 
 _NO_PICTURE = np.zeros((0, 0, 0), np.uint8)
 
@@ -29,7 +29,7 @@ def publish(opened: OpenModel) -> None:
 
 
 def find_again(model_id: str) -> LiveModel | None:
-    """Open the bundled model with that id: the registry's resolver."""
+    """Open the model of this machine with that id: the registry's resolver."""
     opened = library.by_id(model_id)
     return None if opened is None else live(opened)
 
@@ -37,11 +37,13 @@ def find_again(model_id: str) -> LiveModel | None:
 def live(opened: OpenModel) -> LiveModel:
     """Wrap a model for the socket's worker thread."""
     model, info = opened.checkpoint.model, opened.checkpoint.description.info
-    # Convolutions are faster that way. (The stubs of Module.to do not know the argument.)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if len(model.data_shape) == 3:
+        # Convolutions are faster that way. (The stubs of Module.to do not know the argument.)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(picture: UInt8[np.ndarray, "height width channels"]) -> Encoded:
-        fitted = images.fit(picture, info.data_shape, info.framing, info.extent)
+        channels, height, width = model.data_shape
+        fitted = images.fit(picture, (channels, height, width), info.framing, info.extent)
         x = torch.from_numpy(fitted).permute(2, 0, 1)[None].float() / 255
         with torch.inference_mode():
             posterior = model.encode(x)
@@ -51,9 +53,13 @@ def live(opened: OpenModel) -> LiveModel:
     def item(label: int, nth: int) -> Item:
         return _item(opened, label, nth)
 
-    has_items = opened.checkpoint.reference is not None
+    has_items, takes_pictures = opened.checkpoint.reference is not None, len(model.data_shape) == 3
     return LiveModel(
-        opened.id, model.latent_dim, lambda codes: render(model, codes), encode, item if has_items else None
+        opened.id,
+        model.latent_dim,
+        lambda codes: render(model, codes),
+        encode if takes_pictures else None,
+        item if has_items else None,
     )
 
 
@@ -68,7 +74,7 @@ def _item(opened: OpenModel, label: int, nth: int) -> Item:
         raise CodeError(f"item = {nth} is not there: choose one from 0 to {len(positions) - 1}.")
     position = int(positions[nth])
     std = None if reference.log_variance is None else (0.5 * reference.log_variance[position]).exp().numpy()
-    picture = _picture(opened.checkpoint.description.data, int(reference.indices[position]))
+    picture = _picture(opened, int(reference.indices[position]))
     found = -1 if reference.labels is None else int(reference.labels[position])
     return Item(position, found, Encoded(reference.mean[position].numpy(), std, picture))
 
@@ -79,15 +85,17 @@ def _positions(labels: Tensor | None, count: int, label: int) -> Tensor:
     return torch.nonzero(labels == label)[:, 0]
 
 
-def _picture(config: DataConfig, index: int) -> UInt8[np.ndarray, "height width channels"]:
-    """One held-out image by its index in the source; (0, 0, 0) where the dataset is not on this machine."""
-    if not library.data_here(config.name):
+def _picture(opened: OpenModel, index: int) -> UInt8[np.ndarray, "height width channels"]:
+    """One held-out example by its index in the source; (0, 0, 0) where its data are not on this machine."""
+    if not library.data_here(opened):
         return _NO_PICTURE
-    dataset = _held_out(config)
+    dataset = _held_out(opened.checkpoint.description.data)
     rows = torch.nonzero(dataset.indices == index)[:, 0]
-    if len(rows) == 0:  # codes of another split, or of other data under the same name
+    fits = tuple(dataset.examples.shape[1:]) == opened.checkpoint.model.data_shape
+    if len(rows) == 0 or not fits:  # codes of another split, or of other data under the same name
         return _NO_PICTURE
-    return dataset.images[int(rows[0])].permute(1, 2, 0).contiguous().numpy()
+    found: UInt8[np.ndarray, "height width channels"] = pictures(dataset.examples[rows[:1]])[0]
+    return found
 
 
 @lru_cache(maxsize=3)

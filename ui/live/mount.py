@@ -10,6 +10,7 @@ from ui import library
 from ui.library import OpenModel
 from ui.live import assets
 from ui.live.models import publish
+from vae_core.models.rendering import picture_shape
 
 _KEY = "live-explore"
 
@@ -39,15 +40,17 @@ def facts(opened: OpenModel) -> dict[str, Any]:
     info = description.info
     labels = None if reference is None else reference.labels
     counts = [] if labels is None else torch.bincount(labels, minlength=len(info.class_names)).tolist()
+    height, width, channels = picture_shape(description.model.data_shape)
     return {
         "id": opened.id,
         "name": opened.name,
-        "dataShape": info.data_shape,
+        "dataShape": (channels, height, width),
+        "takesPictures": len(description.model.data_shape) == 3,
         "dimensions": [vars(dimension) | {"active": dimension.active} for dimension in opened.dimensions],
         "classNames": info.class_names,
         "classCounts": counts,
         "encodedCount": 0 if reference is None else len(reference),
-        "dataHere": library.data_here(info.name),
+        "dataHere": library.data_here(opened),
         "dataTitle": info.title,
         "ink": info.framing == "ink",
         "hasPrior": description.model.kind == "vae",

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from starlette.routing import BaseRoute
+from streamlit.runtime.pages_manager import PagesManager
 
-from ui.live import assets, registry, socket
+from ui.live import assets, registry, runs, socket
 
 # OpenMP's threads spin while they wait, unless told otherwise before torch is imported. On a machine that has other
 # work to do (a browser, a training run) spinning makes a decode of 1 ms take 60 ms; sleeping costs nothing measurable.
@@ -20,8 +21,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def routes() -> list[BaseRoute]:
-    """Return the live socket and the components' JavaScript."""
-    return [socket.route(), assets.route()]
+    """Return the live socket, the runs and the components' JavaScript."""
+    return [socket.route(), runs.route(), assets.route()]
 
 
 @asynccontextmanager
@@ -32,6 +33,8 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     at once halves the wait for the first picture.
     """
     _send_at_once()
+    # What st.navigation says when it is first called; said at once, so that a link to a page finds it before that.
+    PagesManager.uses_pages_directory = False
     registry.set_resolver(_find_again)
     warming = asyncio.get_running_loop().run_in_executor(None, _warm_up)
     yield

@@ -346,7 +346,7 @@ def _draw_legend(
             x, y = RIGHT, y + 20
         if y > HEIGHT - 12:
             return
-        _mark(draw, x + 5, y, label)
+        _mark(draw, float(x + 5), float(y), label)
         draw.text((x + 14, y), name, QUIET, _font(13), anchor="lm")
         x += wide
 

@@ -60,8 +60,9 @@ export class EncodePanel {
       for (const panel of this.root.querySelectorAll(".panel")) panel.hidden = panel.dataset.panel !== chosen.dataset.tab;
     };
     for (const button of buttons) button.addEventListener("click", () => show(button));
-    show(buttons[this.model.encodedCount ? 0 : 1]);
+    show(buttons[this.model.encodedCount || !this.model.takesPictures ? 0 : 1]);
     if (!this.model.encodedCount) buttons[0].disabled = true;
+    for (const button of buttons.slice(1)) button.hidden = !this.model.takesPictures; // a series cannot be drawn
   }
 
   data() {

@@ -90,6 +90,17 @@ class Explorer {
     this.address();
   }
 
+  // Newer weights of the run in view: the code stays, and so does a drag under way.
+  follow(model) {
+    this.model = this.panel.model = model;
+    for (const dimension of model.dimensions) {
+      const slider = this.sliders.get(dimension.index);
+      slider?.redescribe(dimension);
+      slider?.show(this.z[dimension.index]);
+    }
+    this.request();
+  }
+
   addSliders(count) {
     const { dimensions } = this.model;
     for (const dimension of dimensions.slice(this.sliders.size, this.sliders.size + count)) {
@@ -382,6 +393,10 @@ const gaussian = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 
 
 const explorers = new WeakMap();
 
+const isNewerEpoch = (before, now) =>
+  before.name === now.name && now.name.startsWith("run/") && before.id !== now.id &&
+  before.dimensions.length === now.dimensions.length && String(before.dataShape) === String(now.dataShape);
+
 export default function mount({ parentElement, data, setStateValue }) {
   let explorer = explorers.get(parentElement);
   const commit = (model, z) => setStateValue("z", { model, values: Array.from(z) });
@@ -393,7 +408,8 @@ export default function mount({ parentElement, data, setStateValue }) {
     explorers.set(parentElement, explorer);
   } else {
     explorer.sendCommit = commit;
-    if (explorer.model.id !== data.model.id || explorer.model.dataHere !== data.model.dataHere) explorer.setModel(data);
+    if (isNewerEpoch(explorer.model, data.model)) explorer.follow(data.model);
+    else if (explorer.model.id !== data.model.id || explorer.model.dataHere !== data.model.dataHere) explorer.setModel(data);
     explorer.address();
   }
   return () => {

@@ -35,7 +35,7 @@ export class Slider {
         <canvas class="strip" width="9" height="1"></canvas>
         <div class="needle"><div class="thumb"></div></div>
       </div>`;
-    const find = (selector) => this.element.querySelector(selector);
+    const find = (this.find = (selector) => this.element.querySelector(selector));
     this.track = find(".track");
     this.strip = find(".strip");
     this.needle = find(".needle");
@@ -44,6 +44,12 @@ export class Slider {
     this.lockButton = find(".lock");
     this.describe(find);
     this.listen();
+  }
+
+  redescribe(dimension) {
+    this.dimension = dimension;
+    this.element.classList.toggle("dead", !dimension.active);
+    this.describe(this.find);
   }
 
   describe(find) {

@@ -1,0 +1,44 @@
+"""What Python does for the view of a run: it says which run it is, and runs again when told."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.training import filming
+from ui.live import assets, run_view
+
+
+def page():
+    from ui.live import run_view
+    from vae_core.training import jobs
+    from vae_core.training import run as runs
+
+    run_view.show(runs.find(jobs.root())[0])
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("VAE_RUNS_DIR", str(tmp_path))
+    return filming.make(tmp_path, epochs=2)
+
+
+def test_the_page_shows_a_run_without_reading_its_film(run, monkeypatch):
+    handed = []
+    monkeypatch.setattr(run_view, "_component", lambda: lambda **arguments: handed.append(arguments))
+    for path in (run.folder / "film").iterdir():
+        path.unlink()
+    AppTest.from_function(page).run()
+    assert [arguments["data"] for arguments in handed] == [{"id": run.id, "state": "finished"}]
+    assert callable(handed[0]["on_state_change"])
+
+
+def test_the_component_can_be_declared_and_its_files_are_there(run):
+    assert not AppTest.from_function(page).run().exception
+    assert ".timeline" in assets.css("run.css")
+    assert (assets.FOLDER / "run.js").is_file()
+
+
+@pytest.mark.parametrize("module", sorted(path.name for path in assets.FOLDER.glob("run*.js")))
+def test_every_module_that_is_imported_exists(module):
+    lines = (assets.FOLDER / module).read_text(encoding="utf-8").splitlines()
+    imported = [line.split('"')[-2] for line in lines if line.startswith("import ")]
+    assert all((assets.FOLDER / name).is_file() for name in imported)

@@ -1,0 +1,164 @@
+"""The Train page: the form, starting, choosing, stopping, keeping, renaming and deleting runs."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.training import making
+from ui import library
+from vae_core.training import jobs
+from vae_core.training import run as runs
+from vae_core.training.run import Metrics, Status
+
+PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "train.py")
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A folder of runs of the test's own; nothing is really started."""
+    monkeypatch.setenv("VAE_RUNS_DIR", str(tmp_path / "runs"))
+    monkeypatch.setattr(jobs, "start", lambda run: run.say(Status(state="queued", updated=1.0)))
+    (tmp_path / "checkpoints").mkdir()
+    monkeypatch.setattr(library, "FOLDER", tmp_path / "checkpoints")
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def page(root, monkeypatch):
+    monkeypatch.setattr("ui.live.run_view.show", lambda run: None)  # a component needs a browser
+    return AppTest.from_file(PAGE, default_timeout=20)
+
+
+def button(page, label):
+    return next(each for each in page.button if each.label == label)
+
+
+def test_the_empty_state_is_the_form_with_a_preset_filled_in(page):
+    page.run()
+    assert not page.exception
+    assert page.selectbox(key="train:data").value == "mnist"
+    assert "--data mnist" in page.code[0].value
+    assert not button(page, "Train").disabled
+
+
+def test_train_starts_what_the_form_says(page, root):
+    page.run()
+    page.selectbox(key="train:data").set_value("digits").run()
+    page.number_input(key="train:latent_dim").set_value(3)
+    page.text_input(key="train:hidden").set_value("32")
+    page.number_input(key="train:epochs").set_value(2).run()
+    page.text_input(key="train_title").set_value("My first")
+    button(page, "Train").click().run()
+    assert not page.exception
+    (run,) = runs.find(root)
+    made = run.experiment()
+    assert (made.data.name, made.model.latent_dim, made.model.hidden) == ("digits", 3, (32,))
+    assert made.training.epochs == 2
+    assert run.title() == "My first"
+    assert page.session_state["train_run"] == run.id
+
+
+def test_settings_that_contradict_are_one_sentence_and_nothing_is_lost(page):
+    page.run()
+    page.number_input(key="train:warmup_epochs").set_value(3)
+    page.number_input(key="train:cycles").set_value(2).run()
+    assert "warmup_epochs is 3 and cycles is 2" in page.error[0].value
+    assert button(page, "Train").disabled
+    assert page.number_input(key="train:warmup_epochs").value == 3
+    page.number_input(key="train:cycles").set_value(0).run()
+    assert not page.error
+    assert "--warmup-epochs 3" in page.code[0].value
+
+
+def test_a_bad_width_is_named(page):
+    page.run()
+    page.text_input(key="train:hidden").set_value("64, many").run()
+    assert "hidden" in page.error[0].value
+    assert page.text_input(key="train:hidden").value == "64, many"
+
+
+def test_only_what_matters_is_shown(page):
+    page.run()
+    page.selectbox(key="train:kind").set_value("pca").run()
+    keys = {each.key for each in page.number_input}
+    assert "train:latent_dim" in keys
+    assert not keys & {"train:beta", "train:epochs"}
+    assert "--kind pca" in page.code[0].value
+    page.selectbox(key="train:kind").set_value("autoencoder").run()
+    assert "train:beta" not in {each.key for each in page.number_input}
+
+
+def test_a_run_in_the_address_is_shown_with_the_buttons_of_its_state(page, root):
+    run = making.make(root, "Stopped one")
+    run.say(Status(state="stopped", epoch=2, epochs=6))
+    making.make(root, "Another")
+    page.query_params["run"] = run.id
+    page.run()
+    assert not page.exception
+    labels = [each.label for each in page.button]
+    assert "Resume" in labels
+    assert "Stop" not in labels
+    button(page, "Resume").click().run()
+    assert not page.exception
+
+
+def test_an_unknown_run_in_the_address_is_said_and_the_form_shown(page, root):
+    page.query_params["run"] = "no-such-run"
+    page.run()
+    assert "no-such-run" in page.warning[0].value
+    assert not page.exception
+
+
+def test_a_busy_run_can_be_asked_to_stop(page, root):
+    run = making.make(root)
+    run.say(Status(state="training"))
+    with run.hold():
+        page.run()
+        button(page, "Stop").click().run()
+        assert not page.exception
+        assert run.stop_requested()
+
+
+def test_keeping_renaming_and_deleting(page, root):
+    run = making.make(root, "A good one")
+    run.say(Status(state="finished"))
+    for epoch in (1, 2):
+        run.checkpoint(epoch).write_bytes(f"epoch {epoch}".encode())
+    figures = [Metrics(e, 1.0, 1.0, 0.1, 1.0, 1.0, -1.0, 0.0, float(-e), 0.0, 0.1, ()) for e in (1, 2)]
+    run.write_metrics(figures)
+    page.run()
+    button(page, "Keep it").click().run()
+    assert (library.FOLDER / "a-good-one.safetensors").read_bytes() == b"epoch 1"
+    page.text_input(key=f"title:{run.id}").set_value("Renamed").run()
+    button(page, "Rename").click().run()
+    assert run.title() == "Renamed"
+    page.checkbox(key=f"sure:{run.id}").check().run()
+    button(page, "Delete").click().run()
+    assert not page.exception
+    assert runs.find(root) == []
+
+
+def test_thirty_runs_are_listed(page, root):
+    for number in range(30):
+        making.make(root, f"Run {number} with a rather long title that goes on and on")
+    page.run()
+    assert not page.exception
+    assert len(page.dataframe[0].value) == 30
+
+
+def test_own_data_are_previewed_before_use(page, tmp_path):
+    import numpy as np
+
+    path = tmp_path / "mine.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, (40, 16, 16), np.uint8))
+    page.run()
+    page.selectbox(key="train:data").set_value("Your own…").run()
+    assert button(page, "Train").disabled
+    page.text_input(key="train:path").set_value(str(path)).run()
+    assert not page.exception
+    assert any("40 examples" in each.value for each in page.markdown)
+    assert f"--path {path}" in page.code[0].value
+    page.text_input(key="train:path").set_value(str(tmp_path / "gone.npy")).run()
+    assert "gone.npy" in page.error[0].value
+    assert button(page, "Train").disabled

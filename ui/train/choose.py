@@ -1,0 +1,105 @@
+"""Which run is in view: chosen in the list, named by the URL, or none, which shows the form of a new one."""
+
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from vae_core.training import jobs
+from vae_core.training import run as runs
+from vae_core.training.run import Run
+
+_RUN = "train_run"  # the id of the run in view, or "" for the form
+
+
+def run_in_view() -> tuple[Run | None, DeltaGenerator]:
+    """Show the row that chooses; return the run in view (None for a new one) and that row, for its buttons."""
+    _say_what_went_wrong()
+    found = runs.find(jobs.root())
+    if _RUN not in st.session_state:
+        st.session_state[_RUN] = st.query_params.get("run", found[0].id if found else "")
+    ids = [run.id for run in found]
+    wanted = st.session_state[_RUN]
+    if wanted and wanted not in ids:
+        st.warning(f"There is no run named {wanted[:80]!r} here.", icon=":material/search_off:")
+        wanted = st.session_state[_RUN] = ""
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    if found:
+        _choice(row, found, wanted)
+    _address(wanted)
+    return next((run for run in found if run.id == wanted), None), row
+
+
+def look_at(run: Run) -> None:
+    """Bring a run into view."""
+    st.session_state[_RUN] = run.id
+    st.session_state.pop("train_select", None)
+    st.rerun()
+
+
+def all_runs(in_view: Run | None) -> None:
+    """List every run with how it is doing; a click brings one into view."""
+    found = runs.find(jobs.root())
+    if len(found) < 2:
+        return
+    with st.expander(f"All {len(found)} runs", icon=":material/list:", expanded=in_view is None):
+        picked: Any = st.dataframe(
+            [_line(run) for run in found],
+            hide_index=True,
+            on_select="rerun",
+            selection_mode="single-row",
+            key=f"train_table:{st.session_state[_RUN]}",
+            column_config={"held-out ELBO": st.column_config.NumberColumn(format="%.2f")},
+        )
+    if picked.selection.rows:
+        look_at(found[picked.selection.rows[0]])
+
+
+def _choice(row: DeltaGenerator, found: list[Run], wanted: str) -> None:
+    titles = {run.id: f"{run.title()} · {run.status().state}" for run in found}
+    ids = list(titles)
+    if wanted:
+        st.session_state["train_select"] = wanted
+        row.selectbox(
+            "Run",
+            ids,
+            key="train_select",
+            format_func=lambda run_id: titles.get(run_id, run_id),
+            label_visibility="collapsed",
+            width=340,
+            on_change=lambda: st.session_state.update({_RUN: st.session_state["train_select"]}),
+        )
+        row.button("New run", icon=":material/add:", on_click=lambda: st.session_state.update({_RUN: ""}))
+    else:
+        row.markdown("#### A new run")
+        row.button(
+            "Back to the runs",
+            icon=":material/arrow_back:",
+            on_click=lambda: st.session_state.update({_RUN: found[0].id}),
+        )
+
+
+def _line(run: Run) -> dict[str, Any]:
+    status, rows = run.status(), run.metrics()
+    best = runs.best_epoch(rows)
+    elbo = next((row.held_out_elbo for row in rows if row.epoch == best), None)
+    return {
+        "run": run.title(),
+        "state": status.state,
+        "epochs": f"{status.epoch} of {status.epochs}",
+        "held-out ELBO": elbo,
+        "id": run.id,
+    }
+
+
+def _address(wanted: str) -> None:
+    if wanted:
+        st.query_params["run"] = wanted
+    else:
+        st.query_params.pop("run", None)
+
+
+def _say_what_went_wrong() -> None:
+    """An error of a button's callback, shown once."""
+    if sentence := st.session_state.pop("train_trouble", None):
+        st.error(sentence, icon=":material/error:")

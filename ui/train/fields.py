@@ -1,0 +1,142 @@
+"""Widgets made from the fields of the configs: each knows its own choices, range, default and explanation.
+
+What people typed lives in one plain dictionary of the session, `values()`; a widget only mirrors its entry, so that
+nothing is lost when a widget goes because it does not matter now, or the page is left.
+"""
+
+import typing
+from typing import Any
+
+import streamlit as st
+from pydantic.fields import FieldInfo
+
+from vae_core.config import ComputeConfig, Config, DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig
+
+_VALUES, _KEY = "train_values", "train:"
+_CONFIGS: tuple[type[Config], ...] = (
+    DataConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    TrainingConfig,
+    ComputeConfig,
+)
+_FIELDS: dict[str, FieldInfo] = {
+    name: info for config in reversed(_CONFIGS) for name, info in config.model_fields.items()
+}
+
+LABELS = {
+    "kind": "Kind of model",
+    "latent_dim": "Latent dimensions",
+    "hidden": "Hidden layers",
+    "variance": "Variance c",
+    "objective": "Objective",
+    "beta": "β",
+    "warmup_epochs": "Warm-up epochs",
+    "cycles": "Cycles",
+    "free_bits": "Free bits (nats)",
+    "mmd_weight": "Weight of the MMD",
+    "samples": "Draws K",
+    "noise": "Noise",
+    "batch_size": "Batch size",
+    "learning_rate": "Learning rate",
+    "schedule": "Schedule",
+    "patience": "Early stopping after",
+    "averaging": "Weight averaging",
+    "side": "Side (pixels)",
+    "resize": "Make square by",
+    "colour": "Colours",
+    "window": "Window (rows)",
+    "stride": "Stride (rows)",
+    "storage": "Keep in",
+    "train_size": "Training examples",
+    "held_out_size": "Held-out examples",
+    "split_seed": "Seed of the split",
+}
+
+
+def values() -> dict[str, Any]:
+    """What is set so far, by field name."""
+    found: dict[str, Any] = st.session_state.setdefault(_VALUES, {})
+    return found
+
+
+def value(name: str) -> Any:
+    """What a field is set to, or its default."""
+    return values()[name] if name in values() else _default(name)
+
+
+def fill(settings: dict[str, Any]) -> None:
+    """Replace everything that is set."""
+    st.session_state[_VALUES] = dict(settings)
+    for key in [key for key in st.session_state if str(key).startswith(_KEY)]:
+        del st.session_state[key]
+
+
+def show(name: str, *, choices: tuple[str, ...] | None = None, placeholder: str = "") -> None:
+    """Show the widget of a field; `choices` narrows what can be chosen."""
+    info = _FIELDS[name]
+    label = LABELS.get(name, name.replace("_", " ").capitalize())
+    common: dict[str, Any] = {"label": label, "help": info.description, "key": _KEY + name}
+    common["on_change"] = lambda: values().update({name: st.session_state[_KEY + name]})
+    options = choices or _choices(info)
+    if options:
+        _mirror(name, value(name) if value(name) in options else options[0])
+        st.selectbox(options=options, **common)
+    elif _is_number(info, int) or _is_number(info, float):
+        _number(name, info, common)
+    else:
+        _mirror(name, value(name) or "")
+        st.text_input(placeholder=placeholder, **common)
+
+
+def config(kind: type[Config], **given: Any) -> Any:
+    """Build a config from what is set; raises `ConfigError` in one sentence."""
+    chosen = {name: values()[name] for name in kind.model_fields if name in values()}
+    if isinstance(hidden := chosen.get("hidden"), str):
+        chosen["hidden"] = _whole_numbers(hidden)
+    return kind(**(chosen | given))
+
+
+def _number(name: str, info: FieldInfo, common: dict[str, Any]) -> None:
+    """A number field; the config's own check has the last word on its range."""
+    number = int if _is_number(info, int) else float
+    found = value(name)
+    _mirror(name, None if found is None else number(found))
+    low = next(
+        (getattr(rule, bound) for rule in info.metadata for bound in ("ge", "gt") if hasattr(rule, bound)),
+        None,
+    )
+    st.number_input(
+        min_value=None if low is None else number(low),
+        step=1 if number is int else None,
+        format=None if number is int else "%g",
+        placeholder="all" if name.endswith("_size") else "auto",
+        **common,
+    )
+
+
+def _mirror(name: str, shown: Any) -> None:
+    if _KEY + name not in st.session_state:
+        st.session_state[_KEY + name] = shown
+
+
+def _default(name: str) -> Any:
+    default = _FIELDS[name].default
+    return ", ".join(map(str, default)) if isinstance(default, tuple) else default
+
+
+def _choices(info: FieldInfo) -> tuple[str, ...]:
+    return typing.get_args(info.annotation) if typing.get_origin(info.annotation) is typing.Literal else ()
+
+
+def _is_number(info: FieldInfo, number: type) -> bool:
+    return (
+        number in (info.annotation, *typing.get_args(info.annotation))
+        and typing.get_origin(info.annotation) is not tuple
+    )
+
+
+def _whole_numbers(text: str) -> Any:
+    """Read `400, 256`; what cannot be read goes on as it is, for the config to refuse by name."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else text
