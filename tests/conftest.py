@@ -18,8 +18,9 @@ settings.load_profile("repeatable")
 
 @pytest.fixture(scope="session", autouse=True)
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An empty data folder for the whole run, so that no test reads or writes the user's own."""
+    """Empty folders for data and runs, so that no test reads or writes the user's own."""
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VAE_DATA_DIR", str(folder))
+        patch.setenv("VAE_RUNS_DIR", str(tmp_path_factory.mktemp("runs")))
         yield folder
