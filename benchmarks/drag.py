@@ -15,14 +15,19 @@ the one before. Per checkpoint and rival there are three cases:
 
 `longest_gap_ms` is the longest time between two updates, or the press of the button and the first one. Traversal
 strips have their own latency (`strips_p50_ms`); `strips_per_update` were painted for each picture.
+
+With `--training` the explorer is measured against itself: as it is, and while a run as the Train page starts it
+trains in the background (NAME while training).
 """
 
 import argparse
 import asyncio
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -33,6 +38,10 @@ from playwright.async_api import Error as PlaywrightError
 from benchmarks import browser, server
 from benchmarks.chromium import ChromiumNotFound
 from benchmarks.report import Results, show, spread
+from vae_core import data
+from vae_core.config import ComputeConfig, DataConfig, Experiment, ModelConfig, TrainingConfig
+from vae_core.training import jobs
+from vae_core.training import run as runs
 
 CHECKPOINTS = ("mnist-vae-2d", "sprites-vae-10d")
 
@@ -41,6 +50,7 @@ FLOOD_MOVES, FLOOD_RATE = 360, 120
 CLICKS = 12
 SETTLE_MS = 1000
 LAST_ANSWER_MS = 5000
+TRAINING_STARTS_S = 120
 SWEEP, LOW, HIGH = 61, 0.1, 0.9  # moves from one end of the path to the other, as shares of the slider
 
 Record = dict[str, Any]  # {"inputs": [...], "paints": [...], "strips": [...]} as probe.js tells it
@@ -214,6 +224,51 @@ async def measure(chromium: Browser, target: Target) -> Results:
     return results
 
 
+@contextmanager
+def training() -> Iterator[None]:
+    """Train 784-400-20 on MNIST (sprites where that is absent) in the background until the block ends."""
+    name = "mnist" if data.is_available("mnist") else "sprites"
+    settings = Experiment(
+        data=DataConfig(name=name),
+        model=ModelConfig(data_shape=data.info(name).data_shape, latent_dim=20, hidden=(400,)),
+        training=TrainingConfig(epochs=10_000),
+        compute=ComputeConfig(accelerator="cpu"),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        run = runs.prepare(Path(folder) / "run", settings)
+        jobs.start(run)
+        try:
+            _until(lambda: len(run.metrics()) > 0, TRAINING_STARTS_S)
+            yield
+            if run.status().state != "training":
+                raise RuntimeError(f"the run in the background ended early: {run.status().message}")
+        finally:
+            jobs.stop(run)
+            _until(lambda: not run.status().busy, TRAINING_STARTS_S)
+
+
+def _until(holds: Callable[[], bool], patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while not holds():
+        if time.monotonic() > deadline:
+            raise RuntimeError(
+                f"the run in the background is not where it should be after {patience_s:.0f} s"
+            )
+        time.sleep(0.1)
+
+
+async def run_while_training(checkpoints: Sequence[str]) -> Results:
+    """Measure the explorer without and with a run in the background."""
+    results: Results = {}
+    async with browser.chromium() as chromium:
+        for checkpoint in checkpoints:
+            alone, _ = targets(checkpoint)
+            results |= await measure(chromium, alone)
+            with training():
+                results |= await measure(chromium, replace(alone, name=f"{checkpoint} while training"))
+    return results
+
+
 async def run(checkpoints: Sequence[str]) -> Results:
     """Measure every checkpoint that is here, and say which are not."""
     results: Results = {}
@@ -242,9 +297,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drag", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--cases", nargs="+", choices=CHECKPOINTS, default=CHECKPOINTS, help="checkpoints")
+    parser.add_argument("--training", action="store_true", help="with and without a run in the background")
     options = parser.parse_args()
     try:
-        results = asyncio.run(run(options.cases))
+        results = asyncio.run((run_while_training if options.training else run)(options.cases))
     except ChromiumNotFound as error:
         print(f"drag: {error}", file=sys.stderr)
         return 1

@@ -65,6 +65,12 @@ def value(name: str) -> Any:
     return values()[name] if name in values() else _default(name)
 
 
+def chosen(name: str, options: tuple[str, ...]) -> str:
+    """What a field is set to where it is one of `options`, or the first of them."""
+    found = values().get(name)
+    return found if found in options else options[0]
+
+
 def fill(settings: dict[str, Any]) -> None:
     """Replace everything that is set."""
     st.session_state[_VALUES] = dict(settings)
@@ -72,18 +78,31 @@ def fill(settings: dict[str, Any]) -> None:
         del st.session_state[key]
 
 
-def show(name: str, *, choices: tuple[str, ...] | None = None, placeholder: str = "") -> None:
-    """Show the widget of a field; `choices` narrows what can be chosen."""
+def show(
+    name: str,
+    *,
+    choices: tuple[str, ...] | None = None,
+    placeholder: str = "",
+    suggested: str = "",
+    unsettles: str = "",
+) -> None:
+    """Show the widget of a field.
+
+    `choices` narrows what can be chosen, `suggested` stands there until something is typed, and choosing anew
+    makes the field named by `unsettles` go back to its suggestion.
+    """
+    if suggested and not values().get(name):
+        st.session_state[_KEY + name] = suggested
     info = _FIELDS[name]
     label = LABELS.get(name, name.replace("_", " ").capitalize())
     common: dict[str, Any] = {"label": label, "help": info.description, "key": _KEY + name}
-    common["on_change"] = lambda: values().update({name: st.session_state[_KEY + name]})
-    options = choices or _choices(info)
+    common["on_change"] = lambda: _keep(name, unsettles)
+    options = choices or _default_first(info)
     if options:
-        _mirror(name, value(name) if value(name) in options else options[0])
+        st.session_state[_KEY + name] = chosen(name, options)
         st.selectbox(options=options, **common)
     elif _is_number(info, int) or _is_number(info, float):
-        _number(name, info, common)
+        _number(name, info, common, placeholder)
     else:
         _mirror(name, value(name) or "")
         st.text_input(placeholder=placeholder, **common)
@@ -91,13 +110,18 @@ def show(name: str, *, choices: tuple[str, ...] | None = None, placeholder: str 
 
 def config(kind: type[Config], **given: Any) -> Any:
     """Build a config from what is set; raises `ConfigError` in one sentence."""
-    chosen = {name: values()[name] for name in kind.model_fields if name in values()}
-    if isinstance(hidden := chosen.get("hidden"), str):
-        chosen["hidden"] = _whole_numbers(hidden)
-    return kind(**(chosen | given))
+    known = {name: values()[name] for name in kind.model_fields if name in values()}
+    if isinstance(hidden := known.get("hidden"), str):
+        known["hidden"] = _whole_numbers(hidden)
+    return kind(**(known | given))
 
 
-def _number(name: str, info: FieldInfo, common: dict[str, Any]) -> None:
+def _keep(name: str, unsettles: str) -> None:
+    values()[name] = st.session_state[_KEY + name]
+    values().pop(unsettles, None)
+
+
+def _number(name: str, info: FieldInfo, common: dict[str, Any], placeholder: str) -> None:
     """A number field; the config's own check has the last word on its range."""
     number = int if _is_number(info, int) else float
     found = value(name)
@@ -110,7 +134,7 @@ def _number(name: str, info: FieldInfo, common: dict[str, Any]) -> None:
         min_value=None if low is None else number(low),
         step=1 if number is int else None,
         format=None if number is int else "%g",
-        placeholder="all" if name.endswith("_size") else "auto",
+        placeholder=placeholder or "auto",
         **common,
     )
 
@@ -125,8 +149,11 @@ def _default(name: str) -> Any:
     return ", ".join(map(str, default)) if isinstance(default, tuple) else default
 
 
-def _choices(info: FieldInfo) -> tuple[str, ...]:
-    return typing.get_args(info.annotation) if typing.get_origin(info.annotation) is typing.Literal else ()
+def _default_first(info: FieldInfo) -> tuple[str, ...]:
+    if typing.get_origin(info.annotation) is not typing.Literal:
+        return ()
+    options: tuple[str, ...] = typing.get_args(info.annotation)
+    return tuple(sorted(options, key=lambda option: option != info.default))
 
 
 def _is_number(info: FieldInfo, number: type) -> bool:

@@ -120,7 +120,6 @@ def _data() -> tuple[DataConfig, DataInfo] | None:
     def keep() -> None:
         fields.values()["data"] = st.session_state["train:data"]
         fields.values().pop("hidden", None)  # it goes with the shape of the data
-        st.session_state.pop("train:hidden", None)
 
     if "train:data" not in st.session_state:
         st.session_state["train:data"] = chosen if chosen in names else names[0]
@@ -138,7 +137,7 @@ def _data() -> tuple[DataConfig, DataInfo] | None:
     st.caption(info.source + ("" if here else " Not on this machine yet: the run fetches it first."))
     with st.expander("How much of it"):
         for name in ("train_size", "held_out_size", "split_seed"):
-            fields.show(name)
+            fields.show(name, placeholder="all")
     return fields.config(DataConfig, name=info.name, path=None), info
 
 
@@ -155,14 +154,14 @@ def _model(info: DataInfo | None) -> None:
     kind = fields.value("kind")
     if kind != "pca":
         with first:
-            fields.show("architecture", choices=architectures(shape))
-        architecture = _chosen("architecture", architectures(shape))
+            fields.show("architecture", choices=architectures(shape), unsettles="hidden")
+        architecture = fields.chosen("architecture", architectures(shape))
         if architecture != "linear":
             with second:
-                fields.show("hidden", placeholder=suggested_hidden(architecture, shape))
+                fields.show("hidden", suggested=suggested_hidden(architecture, shape))
     with first:
         fields.show("likelihood", choices=likelihoods(kind, shape))
-    if _chosen("likelihood", likelihoods(kind, shape)) == "gaussian":
+    if fields.chosen("likelihood", likelihoods(kind, shape)) == "gaussian":
         with second:
             fields.show("variance")
 
@@ -170,10 +169,10 @@ def _model(info: DataInfo | None) -> None:
 def _model_settings(info: DataInfo) -> dict[str, object]:
     """What the fields say once choices that these data do not allow are replaced."""
     kind, shape = fields.value("kind"), info.data_shape
-    architecture = _chosen("architecture", architectures(shape)) if kind != "pca" else "mlp"
+    architecture = fields.chosen("architecture", architectures(shape)) if kind != "pca" else "mlp"
     settings: dict[str, object] = {
         "architecture": architecture,
-        "likelihood": _chosen("likelihood", likelihoods(kind, shape)),
+        "likelihood": fields.chosen("likelihood", likelihoods(kind, shape)),
     }
     if kind == "pca" or architecture == "linear":
         settings["hidden"] = ()
@@ -183,8 +182,8 @@ def _model_settings(info: DataInfo) -> dict[str, object]:
 
 
 def architectures(shape: tuple[int, ...]) -> tuple[str, ...]:
-    """The networks that data of a shape can have."""
-    return ("mlp", "linear") if len(shape) == 1 else ("mlp", "conv", "linear")
+    """The networks that data of a shape can have, the one that suits them best first."""
+    return {1: ("mlp", "linear"), 2: ("conv", "mlp", "linear")}.get(len(shape), ("mlp", "conv", "linear"))
 
 
 def likelihoods(kind: str, shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -205,10 +204,6 @@ def suggested_hidden(architecture: str, shape: tuple[int, ...]) -> str:
     if len(shape) == 1:
         return "64, 32" if shape[0] < 64 else "256, 128"
     return "256, 128" if len(shape) == 3 and shape[1] <= 16 else "400, 256, 128"
-
-
-def _chosen(name: str, options: tuple[str, ...]) -> str:
-    return fields.value(name) if fields.value(name) in options else options[0]
 
 
 # --- objective, training, processor -------------------------------------------------------------------------------
@@ -237,9 +232,9 @@ def _objective_matters() -> tuple[str, tuple[str, ...]]:
     if kind == "pca":
         return "elbo", ()
     if kind == "autoencoder":
-        objective = _chosen("objective", ("elbo", "mmd"))
+        objective = fields.chosen("objective", ("elbo", "mmd"))
         return objective, (*(("mmd_weight",) if objective == "mmd" else ()), "noise")
-    objective = _chosen("objective", ("elbo", "tcvae", "mmd", "iwae"))
+    objective = fields.chosen("objective", ("elbo", "tcvae", "mmd", "iwae"))
     special = {"elbo": ("free_bits",), "tcvae": (), "mmd": ("mmd_weight",), "iwae": ("samples",)}
     return objective, ("beta", "warmup_epochs", "cycles", *special[objective], "noise")
 

@@ -58,20 +58,16 @@ def _options(path: str) -> None:
         names = ("window", "stride")
     for column, name in zip(st.columns(max(len(names), 1)), names, strict=False):
         with column:
-            fields.show(name)
+            fields.show(name, placeholder="none: a table" if name == "window" else "")
 
 
 def _show(preview: Preview) -> None:
     """What was understood: a sheet of examples, the counts, and each thing that was decided."""
     st.image(_sheet(preview), width="stretch")
-    place = "in memory" if preview.storage == "memory" else "streamed from disk"
     st.markdown(
-        f"**{preview.total:,} examples**: {preview.train:,} to train on, {preview.held_out:,} held out · "
-        f"{preview.memory_bytes / 1e6:,.1f} MB, {place}"
+        f"**{preview.total:,} examples**: {preview.train:,} to train on, {preview.held_out:,} held out"
     )
-    st.caption(preview.info.source)
-    for note in preview.notes:
-        st.caption(f"• {note}")
+    st.caption("\n".join(f"- {escape(note)}" for note in (f"{preview.info.source}.", *preview.notes)))
 
 
 def _sheet(preview: Preview) -> Any:
@@ -101,6 +97,11 @@ def _changed(path: str) -> int:
         return Path(path).expanduser().stat().st_mtime_ns
     except OSError:
         return 0
+
+
+def escape(text: str) -> str:
+    """What stands in somebody's file, without the meaning that Markdown would give it."""
+    return re.sub(r"([\\`*_{}\[\]<>#+!|$~:])", r"\\\1", text)
 
 
 def _upload() -> None:

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.training import making
 from ui import library
+from ui.train import form, own_data
 from vae_core.training import jobs
 from vae_core.training import run as runs
 from vae_core.training.run import Metrics, Status
@@ -76,6 +77,32 @@ def test_a_bad_width_is_named(page):
     page.text_input(key="train:hidden").set_value("64, many").run()
     assert "hidden" in page.error[0].value
     assert page.text_input(key="train:hidden").value == "64, many"
+
+
+def test_the_network_follows_the_data_until_people_choose_one(page, tmp_path):
+    series = tmp_path / "two *stars*.csv"
+    series.write_text("a,b\n" + "".join(f"{i % 7},{i % 5}\n" for i in range(400)))
+    page.run()
+    page.selectbox(key="train:data").set_value(form.OWN).run()
+    page.text_input(key="train:path").set_value(str(series)).run()
+    page.number_input(key="train:window").set_value(32).run()
+    assert not page.exception
+    assert page.selectbox(key="train:architecture").value == "conv"
+    suggested = page.text_input(key="train:hidden").value
+    assert f"--hidden {suggested.replace(' ', '')}" in page.code[0].value
+    page.selectbox(key="train:architecture").set_value("mlp").run()
+    assert page.text_input(key="train:hidden").value != suggested
+    page.text_input(key="train:hidden").set_value("16").run()
+    assert "--hidden 16 " in page.code[0].value
+    page.text_input(key="train:hidden").set_value("").run()
+    assert page.text_input(key="train:hidden").value == "400, 256, 128"
+    page.selectbox(key="train:data").set_value("digits").run()
+    assert page.selectbox(key="train:architecture").value == "mlp"
+    assert "--hidden 256,128" in page.code[0].value
+
+
+def test_words_from_a_file_keep_no_meaning_in_markdown():
+    assert own_data.escape("a*b* [x](y) <b>") == r"a\*b\* \[x\](y) \<b\>"
 
 
 def test_only_what_matters_is_shown(page):
