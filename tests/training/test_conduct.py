@@ -182,7 +182,7 @@ def test_pca_is_trained_by_the_same_command(tmp_path):
         ({"likelihood": "gaussian-optimal"}, {"warmup_epochs": 2}),
         ({"latent_dim": 1}, {"free_bits": 0.1}),
         ({"latent_dim": 2}, {"objective": "tcvae", "beta": 4.0}),
-        ({"architecture": "conv", "hidden": (8, 16)}, {"objective": "iwae", "samples": 3}),
+        ({"architecture": "conv", "hidden": (8, 16, 12)}, {"objective": "iwae", "samples": 3}),
     ],
 )
 def test_every_kind_trains_stops_and_resumes(model, objective, tmp_path):

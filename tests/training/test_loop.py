@@ -6,6 +6,7 @@ from itertools import chain
 
 import pytest
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
 
 from vae_core import data, objectives
@@ -21,7 +22,7 @@ HELD_OUT = data.load(DataConfig(name="digits"), "held-out").examples
 
 
 def trainer(images=DIGITS, seed=0, kind="vae", architecture="mlp", objective=None, **settings):
-    hidden = (32,) if architecture == "mlp" else (8, 32)
+    hidden = (32,) if architecture == "mlp" else (8, 16, 32)
     model = build(
         ModelConfig(kind=kind, data_shape=(1, 8, 8), architecture=architecture, hidden=hidden), seed
     )
@@ -145,6 +146,19 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_other
     first, again, other = results
     assert same(first, again)
     assert not any(torch.equal(first[name], other[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"architecture": "conv"}, {"averaging": 0.9}, {"kind": "autoencoder"}]
+)
+def test_a_state_that_went_through_a_file_goes_on_bit_for_bit(settings):
+    run, other = (trainer(DIGITS[:300], **settings) for _ in range(2))
+    run.run_epoch()
+    other.restore(load(save(run.state())))
+    for each in (run, other):
+        each.run_epoch()
+    assert same(weights(run.trained()), weights(other.trained()))
+    assert same(run.state(), other.state())
 
 
 def test_training_leaves_the_global_generator_alone():

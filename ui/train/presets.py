@@ -16,7 +16,6 @@ class Preset:
 _MNIST_MLP: dict[str, Any] = {
     "data": "mnist",
     "latent_dim": 2,
-    "architecture": "mlp",
     "hidden": "400, 256, 128",
     "averaging": 0.999,
 }

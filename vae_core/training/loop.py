@@ -196,7 +196,8 @@ class Trainer:
             tensors |= {f"optimizer.{index}.{name}": moment for name, moment in moments.items()}
         tensors |= {"generator": self.generator.get_state(), "generator_at_start": self._generator_at_start}
         tensors |= {"sums": self._sums, "position": torch.tensor([self.epoch, self.seen])}
-        return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+        plain = torch.contiguous_format  # as files have it; convolutions train in another
+        return {name: tensor.detach().cpu().clone(memory_format=plain) for name, tensor in tensors.items()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Go back to what `state` returned.
@@ -221,9 +222,15 @@ class Trainer:
 
     def _restore_optimizer(self, moments: dict[str, Tensor]) -> None:
         state: dict[int, dict[str, Tensor]] = {}
+        parameters = [weights.detach() for weights in self.model.parameters()]
         for name, tensor in moments.items():
             index, moment = name.split(".", 1)
-            state.setdefault(int(index), {})[moment] = tensor
+            weights = parameters[int(index)]
+            # The fused optimizer walks weights and moments side by side: both have to lie in memory alike.
+            fits = tensor.shape == weights.shape
+            state.setdefault(int(index), {})[moment] = (
+                torch.empty_like(weights).copy_(tensor) if fits else tensor
+            )
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
