@@ -52,9 +52,11 @@ class Visitor:
         self.page.wait_for_url(lambda url: "z=" in url)
         return self
 
-    def until(self, condition: Callable[[], object], what: str = "the condition") -> None:
+    def until(
+        self, condition: Callable[[], object], what: str = "the condition", patience_s: float = PATIENCE_S
+    ) -> None:
         """Wait for a condition that Python evaluates."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         while not condition():
             assert time.monotonic() < deadline, f"{what} never came true; the page says {self.message!r}"
             self.page.wait_for_timeout(20)  # lets the browser's events in
@@ -175,7 +177,8 @@ class Visitor:
             self.problems.append(f"console: {message.text}")
 
     def _failed(self, request) -> None:
-        if not self.page.is_closed():
+        cancelled = request.failure == "net::ERR_ABORTED"  # by the page itself, when it is left
+        if not cancelled and not self.page.is_closed():
             self.problems.append(f"failed: {request.url} ({request.failure})")
 
     def _check_host(self, url: str) -> None:
