@@ -231,7 +231,7 @@ def training() -> Iterator[None]:
     settings = Experiment(
         data=DataConfig(name=name),
         model=ModelConfig(data_shape=data.info(name).data_shape, latent_dim=20, hidden=(400,)),
-        training=TrainingConfig(epochs=10_000),
+        training=TrainingConfig(epochs=100),
         compute=ComputeConfig(accelerator="cpu"),
     )
     with tempfile.TemporaryDirectory() as folder:

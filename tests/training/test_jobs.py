@@ -1,5 +1,7 @@
 """Processes: a run starts, outlives its starter, waits for its turn, stops, and goes on."""
 
+import os
+import sys
 import threading
 import time
 
@@ -32,6 +34,8 @@ def test_a_run_is_started_stopped_and_resumed_as_a_process_of_its_own(tmp_path):
     jobs.start(run)
     with pytest.raises(TrainingError, match="already; stop it first"):
         jobs.start(run)
+    if sys.platform == "linux":  # it leaves the processor to whoever drags
+        assert os.sched_getscheduler(jobs._children[-1].pid) == os.SCHED_IDLE
     until(run.snapshots, run)
     assert run.status().busy
     assert run.is_alive()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -96,6 +97,15 @@ def _places() -> int:
     return int(text)
 
 
+def _give_way(pid: int) -> None:
+    """Let a process compute in the time that others leave: whoever drags a slider comes first."""
+    with suppress(OSError):  # it has ended already, or may not be changed
+        if sys.platform == "linux":
+            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        elif sys.platform == "darwin":
+            os.setpriority(os.PRIO_PROCESS, pid, 19)
+
+
 def _spawn(command: list[str], run: Run) -> None:
     """Start a process that a closed terminal, a stopped server or a left page does not end."""
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
@@ -110,6 +120,7 @@ def _spawn(command: list[str], run: Run) -> None:
                 stderr=log,
                 start_new_session=True,
             )
+        _give_way(child.pid)
         _children[:] = [each for each in _children if each.poll() is None] + [child]
     except OSError as error:
         raise TrainingError(
