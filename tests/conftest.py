@@ -23,4 +23,5 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VAE_DATA_DIR", str(folder))
         patch.setenv("VAE_RUNS_DIR", str(tmp_path_factory.mktemp("runs")))
+        patch.setenv("VAE_PRIORITY", "normal")  # tests share the machine with whatever else runs on it
         yield folder

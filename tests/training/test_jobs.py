@@ -1,6 +1,7 @@
 """Processes: a run starts, outlives its starter, waits for its turn, stops, and goes on."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -29,13 +30,22 @@ def until(condition, run):
         time.sleep(0.01)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is a matter of niceness")
+@pytest.mark.parametrize(("asked", "policy"), [("idle", "SCHED_IDLE"), ("normal", "SCHED_OTHER")])
+def test_a_process_leaves_the_processor_to_whoever_drags(asked, policy, monkeypatch):
+    monkeypatch.setenv("VAE_PRIORITY", asked)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        jobs.give_way(process.pid)
+        assert os.sched_getscheduler(process.pid) == getattr(os, policy)
+        process.communicate()
+    jobs.give_way(process.pid)  # it has ended
+
+
 def test_a_run_is_started_stopped_and_resumed_as_a_process_of_its_own(tmp_path):
     run = making.make(tmp_path, epochs=600, batch_size=20)
     jobs.start(run)
     with pytest.raises(TrainingError, match="already; stop it first"):
         jobs.start(run)
-    if sys.platform == "linux":  # it leaves the processor to whoever drags
-        assert os.sched_getscheduler(jobs._children[-1].pid) == os.SCHED_IDLE
     until(run.snapshots, run)
     assert run.status().busy
     assert run.is_alive()

@@ -97,8 +97,13 @@ def _places() -> int:
     return int(text)
 
 
-def _give_way(pid: int) -> None:
-    """Let a process compute in the time that others leave: whoever drags a slider comes first."""
+def give_way(pid: int) -> None:
+    """Let a process compute in the time that others leave: whoever drags a slider comes first.
+
+    On a machine that always has other work to do it would hardly get on: VAE_PRIORITY=normal is for those.
+    """
+    if os.environ.get("VAE_PRIORITY", "idle") == "normal":
+        return
     with suppress(OSError):  # it has ended already, or may not be changed
         if sys.platform == "linux":
             os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
@@ -120,7 +125,7 @@ def _spawn(command: list[str], run: Run) -> None:
                 stderr=log,
                 start_new_session=True,
             )
-        _give_way(child.pid)
+        give_way(child.pid)
         _children[:] = [each for each in _children if each.poll() is None] + [child]
     except OSError as error:
         raise TrainingError(
