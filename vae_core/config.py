@@ -315,6 +315,51 @@ class ComputeConfig(Config):
     )
 
 
+class ProjectionConfig(Config):
+    """How codes become places on a map; fields that a method does not use change nothing."""
+
+    method: Literal["plane", "pca", "umap", "tsne"] = Field(
+        "plane",
+        description=(
+            "plane: two latent dimensions as they are; pca: the two directions of largest variance; umap: "
+            "neighbourhoods kept (McInnes et al. 2018); tsne: neighbourhoods kept (van der Maaten & Hinton 2008)."
+        ),
+    )
+    first: int = Field(
+        0,
+        ge=0,
+        lt=MAX_LATENT_DIM,
+        description="Latent dimension along the map, counted from 0; used by plane.",
+    )
+    second: int = Field(
+        1, ge=0, lt=MAX_LATENT_DIM, description="Latent dimension up the map, counted from 0; used by plane."
+    )
+    neighbours: int = Field(
+        15,
+        ge=2,
+        le=500,
+        description=(
+            "Nearest codes that each code is kept close to by umap (few: fine detail; many: the large shape), "
+            "and that place a new code on a map made by umap or tsne."
+        ),
+    )
+    min_dist: float = Field(
+        0.1, ge=0, le=1, description="How close umap may pack points (0: tight clumps; 1: spread out)."
+    )
+    metric: Literal["euclidean", "cosine", "manhattan"] = Field(
+        "euclidean", description="Distance between codes that umap keeps."
+    )
+    perplexity: float = Field(
+        30,
+        ge=1,
+        le=300,
+        description="Neighbours that tsne effectively balances; takes three times as many codes.",
+    )
+    seed: int = Field(
+        0, ge=0, le=2**32 - 1, description="Seed of umap and tsne: the same seed gives the same map."
+    )
+
+
 class Experiment(Config):
     """Everything that a training run is made from; what `config.json` in its folder holds."""
 

@@ -7,7 +7,11 @@ One tree, so that a page or a command catches one class and lets real bugs crash
     ├── DataError           data is broken or does not fit the model
     │   └── DataNotFound    data is not on this machine (and how to get it)
     ├── CodeError           a latent code has the wrong width, or is not finite
+    ├── GroupError          a group of points is empty, overlaps another, or reaches beyond the codes
+    ├── ProjectionError     codes cannot be laid out on a map as asked
     ├── CheckpointError     a file is not a checkpoint this program can load
+    ├── MapError            a map cannot be computed, read or written
+    ├── Stopped             long work was asked to stop, and did
     └── TrainingError       a run cannot go on
         └── NonFiniteLoss   the loss became NaN or infinite; the last good weights are kept
 
@@ -35,8 +39,24 @@ class CodeError(ExplorerError, ValueError):
     """A latent code has the wrong width or holds NaN or infinity."""
 
 
+class GroupError(ExplorerError, ValueError):
+    """A group of points is empty, overlaps one it must not, or names a point that is not there."""
+
+
+class ProjectionError(ExplorerError, ValueError):
+    """Codes cannot be laid out on a map as asked: too few of them, all equal, or no such dimension."""
+
+
 class CheckpointError(ExplorerError, ValueError):
     """A file is not a checkpoint that this program can load; the message names what is wrong in it."""
+
+
+class MapError(ExplorerError, RuntimeError):
+    """A map of encoded data cannot be computed, read or written."""
+
+
+class Stopped(ExplorerError):
+    """Long work was asked to stop, and did; what it had so far is not kept."""
 
 
 class TrainingError(ExplorerError, RuntimeError):
