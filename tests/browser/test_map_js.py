@@ -575,6 +575,12 @@ def lightness(colours: list[str]) -> np.ndarray:
     return 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16
 
 
+def test_palettes_are_opaque(run):
+    script = "return [palette.categorical(40), palette.sequential('viridis'), palette.sequential('cividis')].map((p) => Array.from(p));"
+    for inks in run(script):
+        assert {ink >> 24 for ink in inks} == {255}
+
+
 @pytest.mark.parametrize(("name", "last"), [("viridis", "#fde725"), ("cividis", "#fee838")])
 def test_ramps_grow_lighter_evenly(run, name, last):
     ramp = run("return Array.from(palette.sequential(ARG), palette.css);", name)

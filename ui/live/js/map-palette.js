@@ -19,7 +19,7 @@ const RAMPS = { viridis: heat, cividis };
 // Colours for classes 0 to count - 1 after the grey. Petroff's ten first, the same ones a class has everywhere in the
 // explorer; the next ten are darker and then lighter shades of them; after thirty they start again.
 export function categorical(count) {
-  return Uint32Array.from([NONE, ...Array.from({ length: count }, (_, c) => classColour(c))], pixel);
+  return Uint32Array.from([NONE, ...Array.from({ length: count }, (_, c) => classColour(c))], (colour) => pixel(colour));
 }
 
 export function classColour(label) {

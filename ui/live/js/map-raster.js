@@ -1,7 +1,8 @@
 // Points into pixels, by plain loops over typed arrays: no GPU, and a million points fit into a frame.
 //
 // A pixel is one Uint32, 0xAABBGGRR: canvases keep R, G, B, A in that order in memory, and every machine that runs
-// a browser today is little-endian. Alpha is straight, not premultiplied, as ImageData has it.
+// a browser today is little-endian. Alpha is straight, not premultiplied, as ImageData has it. The loops see pixels
+// as Int32: the same bits, but integers to a JavaScript engine, where those of a Uint32 beyond 2^31 become doubles.
 
 export const LARGEST = 9; // px
 
@@ -24,13 +25,14 @@ export function makeImage(width, height) {
 //           size: 1 to 9 px; clear: false draws over what is there
 export function draw(image, points, view, { palette, visible = null, size = 1, clear = true }) {
   if (clear) image.pixels.fill(0);
+  const canvas = { pixels: signed(image.pixels), width: image.width, height: image.height };
   const { xy, classes = null, weight = null, order = null } = points;
   const colours = points.colours ?? new Uint8Array(xy.length >> 1);
   const mask = classes && visible, inks = inksOf(palette, classes ? null : visible);
   const side = Math.min(Math.max(Math.round(size), 1), LARGEST), place = placeOf(image, view);
   const opaque = weight === null && palette.every((ink) => ink >>> 24 === 255);
-  if (side === 1 && opaque && order === null) return drawDots(image, xy, colours, classes, mask, inks, place);
-  return drawStamps(image, { xy, colours, classes, weight, order }, mask, inks, place, stamp(side, image.width));
+  if (side === 1 && opaque && order === null) return drawDots(canvas, xy, colours, classes, mask, inks, place);
+  return drawStamps(canvas, { xy, colours, classes, weight, order }, mask, inks, place, stamp(side, image.width));
 }
 
 // How visible a point at some distance from the slice is: 255 on it, fading as a Gaussian with deviation `reach`.
@@ -40,9 +42,11 @@ export function fade(distances, reach) {
   return weight;
 }
 
+const signed = (pixels) => new Int32Array(pixels.buffer, pixels.byteOffset, pixels.length);
+
 // The palette as 256 inks; 0 is a hidden one.
 function inksOf(palette, visible) {
-  return Uint32Array.from({ length: 256 }, (_, i) => (visible && !visible[i] ? 0 : palette[i % palette.length]));
+  return Int32Array.from({ length: 256 }, (_, i) => (visible && !visible[i] ? 0 : palette[i % palette.length]));
 }
 
 // px = x * sx + ox and py = oy - y * sy, in the image's pixels.
@@ -75,7 +79,7 @@ function drawStamps(image, { xy, colours, classes, weight, order }, mask, inks, 
     if (!(px > -side && px < width + side && py > -side && py < height + side)) continue;
     const ink = inks[colours[i]];
     if (ink === 0 || (mask !== null && !mask[classes[i]])) continue;
-    const alpha = weight === null ? ink >>> 24 : (((ink >>> 24) * weight[i] + 127) / 255) | 0;
+    const alpha = weight === null ? ink >>> 24 : times(ink >>> 24, weight[i]);
     if (alpha === 0) continue;
     if (px >= 0 && px < width && py >= 0 && py < height) inside++;
     const left = Math.floor(px - back), top = Math.floor(py - back);
@@ -88,7 +92,7 @@ function drawStamps(image, { xy, colours, classes, weight, order }, mask, inks, 
     if (alpha === 255) for (; s < solid; s++) pixels[corner + offsets[s]] = ink;
     for (; s < all; s++) {
       const at = corner + offsets[s];
-      pixels[at] = over(pixels[at], ink, ((alpha * coverage[s] + 127) / 255) | 0);
+      pixels[at] = over(pixels[at], ink, times(alpha, coverage[s]));
     }
   }
   return inside;
@@ -99,20 +103,24 @@ function clipped({ pixels, width, height }, left, top, ink, alpha, { columns, ro
   for (let s = 0; s < coverage.length; s++) {
     const x = left + columns[s], y = top + rows[s];
     if (x < 0 || y < 0 || x >= width || y >= height) continue;
-    pixels[y * width + x] = over(pixels[y * width + x], ink, ((alpha * coverage[s] + 127) / 255) | 0);
+    pixels[y * width + x] = over(pixels[y * width + x], ink, times(alpha, coverage[s]));
   }
 }
 
-// Ink of some alpha (0 to 255) over a pixel (Porter & Duff 1984).
+// The product of two shares of 255, itself one; exact where either is 0 or 255.
+const times = (a, b) => (a * b + 255) >> 8;
+
+// Ink of some alpha (0 to 255) over a pixel (Porter & Duff 1984). Red and blue are mixed in one go: they do not meet.
 function over(below, ink, alpha) {
   if (alpha === 0) return below;
   const under = below >>> 24;
-  if (under === 0) return ((alpha << 24) | (ink & 0xffffff)) >>> 0;
-  const total = under === 255 ? 255 : alpha + under - Math.round((alpha * under) / 255);
-  const share = Math.round((256 * alpha) / total), rest = 256 - share; // of 256, so that a shift divides
-  const redBlue = (((below & 0xff00ff) * rest + (ink & 0xff00ff) * share) >>> 8) & 0xff00ff;
-  const green = (((below & 0xff00) * rest + (ink & 0xff00) * share) >>> 8) & 0xff00;
-  return ((total << 24) | redBlue | green) >>> 0;
+  if (under === 0) return (alpha << 24) | (ink & 0xffffff);
+  const total = alpha + under - times(alpha, under);
+  const share = under === 255 ? alpha + (alpha >> 7) : ((256 * alpha) / total + 0.5) | 0; // of 256, so that a shift divides
+  const rest = 256 - share;
+  const redBlue = ((Math.imul(below & 0xff00ff, rest) + Math.imul(ink & 0xff00ff, share)) >>> 8) & 0xff00ff;
+  const green = ((Math.imul(below & 0xff00, rest) + Math.imul(ink & 0xff00, share)) >>> 8) & 0xff00;
+  return (total << 24) | redBlue | green;
 }
 
 const stamps = new Map();
