@@ -16,13 +16,21 @@ from vae_core.config import (
     Experiment,
     ModelConfig,
     ObjectiveConfig,
+    ProjectionConfig,
     TrainingConfig,
 )
 from vae_core.errors import ConfigError
 
 IMAGE = {"data_shape": (1, 28, 28)}
-CONFIGS = (DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig, ComputeConfig)
-DEFAULTS = (DataConfig(), ModelConfig(**IMAGE), ObjectiveConfig(), TrainingConfig(), ComputeConfig())
+CONFIGS = (DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig, ComputeConfig, ProjectionConfig)
+DEFAULTS = (
+    DataConfig(),
+    ModelConfig(**IMAGE),
+    ObjectiveConfig(),
+    TrainingConfig(),
+    ComputeConfig(),
+    ProjectionConfig(),
+)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -77,6 +85,16 @@ def configs(draw: st.DrawFn) -> Config:
                 devices=st.integers(1, 1024),
                 precision=st.sampled_from(["auto", "32-true", "bf16-mixed"]),
                 compile=st.sampled_from(["auto", "on", "off"]),
+            ),
+            st.builds(
+                ProjectionConfig,
+                method=st.sampled_from(["plane", "pca", "umap", "tsne"]),
+                first=st.integers(0, 255),
+                neighbours=st.integers(2, 500),
+                min_dist=st.floats(0, 1),
+                metric=st.sampled_from(["euclidean", "cosine", "manhattan"]),
+                perplexity=st.floats(1, 300),
+                seed=SEEDS,
             ),
             st.builds(
                 TrainingConfig,
@@ -185,6 +203,14 @@ REFUSED = [
     (TrainingConfig, "averaging", 1.0),
     (TrainingConfig, "averaging", math.nan),
     (TrainingConfig, "seed", -1),
+    (ProjectionConfig, "method", "isomap"),
+    (ProjectionConfig, "first", -1),
+    (ProjectionConfig, "second", 256),
+    (ProjectionConfig, "neighbours", 1),
+    (ProjectionConfig, "min_dist", 1.5),
+    (ProjectionConfig, "metric", "hamming"),
+    (ProjectionConfig, "perplexity", math.nan),
+    (ProjectionConfig, "seed", -1),
 ]
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from vae_core.config import ProjectionConfig
 from vae_core.errors import Stopped
@@ -59,6 +59,34 @@ def umap_layout(
             return np.asarray(mapper.fit_transform(codes), np.float32)
     finally:
         numba.set_num_threads(threads)  # umap-learn forgets to when it is interrupted
+
+
+def umap_inverse(
+    codes: Float32[np.ndarray, "n latent"],
+    points: Float32[np.ndarray, "n 2"],
+    place: Float64[np.ndarray, " 2"],
+    config: ProjectionConfig,
+) -> Float32[np.ndarray, " latent"]:
+    """Return umap-learn's own `inverse_transform` of one place among the given points of a map.
+
+    It interpolates within the triangle of points around the place, then optimises the code so that it is
+    tied to its neighbours as the place is; a place outside of the points' convex hull has no triangle.
+    """
+    with _quiet():
+        import umap
+
+        mapper = umap.UMAP(
+            n_neighbors=min(config.neighbours, len(codes) - 1),
+            min_dist=config.min_dist,
+            metric=config.metric,
+            random_state=config.seed,
+            n_jobs=1,
+            n_epochs=0,  # only the ties between codes are wanted: the layout is there
+            init="random",
+        ).fit(codes)
+        mapper.embedding_, mapper.n_epochs = points, None
+        inverse = np.asarray(mapper.inverse_transform(place[None]), np.float32)
+    return inverse.reshape(-1)
 
 
 def tsne_layout(

@@ -60,8 +60,9 @@ def place(
     if not len(codes):
         return np.zeros((0, 2), np.float32)
     distances, rows = index.kneighbors(codes, min(neighbours, len(points)))
-    # Distances by a matrix product leave about 1e-8 of a code's length where two codes are equal.
-    distances[(index._fit_X[rows] == codes[:, None]).all(2)] = 0
+    # Rounding leaves a little between equal codes, and nothing between some that are nearly parallel.
+    equal = (index._fit_X[rows] == codes[:, None]).all(2)
+    distances = np.where(equal, 0, np.maximum(distances, np.finfo(np.float64).tiny))
     order = np.argsort(distances, axis=1, kind="stable")
     distances, rows = np.take_along_axis(distances, order, 1), np.take_along_axis(rows, order, 1)
     weights = smooth_weights(distances)
@@ -92,6 +93,19 @@ def lift(
 def nearest_distance(index: Any, places: Float[np.ndarray, "m 2"]) -> Float32[np.ndarray, " m"]:
     """Return each place's distance on the map to the nearest encoded point."""
     return _query(index, places, 1)[0][:, 0].astype(np.float32)
+
+
+def nearest_rows(index: Any, place: Float64[np.ndarray, " 2"], count: int) -> Int64[np.ndarray, " k"]:
+    """Return the rows of the encoded points nearest to a place, in the order of the data."""
+    return np.sort(_query(index, place[None], min(count, index.n))[1][0])
+
+
+def surrounded(points: Float32[np.ndarray, "n 2"], place: Float64[np.ndarray, " 2"]) -> bool:
+    """Tell whether a place is within the convex hull of the points: no half-plane at it is empty."""
+    away = points.astype(np.float64) - place
+    angles = np.sort(np.arctan2(away[:, 1], away[:, 0]))
+    gaps = np.diff(angles, append=angles[0] + 2 * np.pi)
+    return bool(gaps.max() < np.pi)
 
 
 def _query(

@@ -14,13 +14,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Bool, Float, Float32, Float64
 
 from vae_core.config import ProjectionConfig
 from vae_core.errors import CodeError, ProjectionError
 from vae_core.latent import layouts, neighbour_map
 
 ROWS = 1 << 16  # codes in float64 at a time
+INVERSE_POINTS = 1000
 LARGEST = 1e15  # of a coordinate: its square is a float32 still
 
 
@@ -72,6 +73,28 @@ class Projection:
         axes, start = self.axes.astype(np.float64), start.astype(np.float64)
         lifted = start + (places - (start - self.origin) @ axes.T) @ axes
         return lifted.astype(np.float32), distance
+
+    def invert(
+        self, places: Float[np.ndarray, "m 2"]
+    ) -> tuple[Float32[np.ndarray, "m latent"], Bool[np.ndarray, " m"]]:
+        """Return UMAP's own inverse of places on a map made by umap, and which of them have one.
+
+        It looks at the `INVERSE_POINTS` encoded points nearest to each place, and takes a good part of a
+        second for one: on request, not while dragging. A place without encoded points all around it has no
+        inverse and gets the interpolated code of `lift`. Raises `ProjectionError` on other maps.
+        """
+        if self.config.method != "umap":
+            raise ProjectionError(
+                f"This map was made by {self.config.method}, and only umap has an inverse of its own; use lift."
+            )
+        codes, _ = self.lift(places)
+        inside = np.zeros(len(places), np.bool_)
+        for i, place in enumerate(places.astype(np.float64)):
+            rows = neighbour_map.nearest_rows(self._place_index, place, INVERSE_POINTS)
+            if len(rows) > 4 and neighbour_map.surrounded(self.points[rows], place):
+                inside[i] = True
+                codes[i] = layouts.umap_inverse(self.codes[rows], self.points[rows], place, self.config)
+        return codes, inside
 
     @cached_property
     def _code_index(self) -> Any:
