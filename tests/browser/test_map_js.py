@@ -680,6 +680,32 @@ def test_contours_of_a_normal_cloud_are_its_circles(run):
         assert radii.std() < 0.1
 
 
+def test_contours_are_drawn_where_the_view_puts_them_each_for_itself(run):
+    squares = [[0, 0, 1, 0, 1, 1, 0, 1], [2, 0, 3, 0, 3, 1, 2, 1]]
+    script = """
+      const v = new view.View(ARG.view), context = document.createElement("canvas").getContext("2d");
+      context.canvas.width = v.width;
+      context.canvas.height = v.height;
+      density.tracePath(context, v, ARG.loops);
+      return ARG.places.map((place) => [context.isPointInPath(...v.toScreen(...place), "evenodd"), context.isPointInStroke(...v.toScreen(...place))]);
+    """
+    arg = {
+        "view": VIEW,
+        "loops": squares,
+        "places": [[0.5, 0.5], [2.5, 0.5], [1.5, 0.5], [1.5, 0], [0, 0.5], [2, 0.5]],
+    }
+    answer = run(script, arg)
+    assert [inside for inside, _ in answer[:4]] == [True, True, False, False]
+    assert [on for _, on in answer] == [
+        False,
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]  # no line from one to the next
+
+
 def test_contours_may_be_of_some_points_only(run):
     points = normal(10_000)
     points[::2] += 30

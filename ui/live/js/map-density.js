@@ -59,7 +59,8 @@ export function contours(grid, level) {
 // Add closed lines to a canvas path, or to a Path2D, as a view shows them; fill with "evenodd" or stroke.
 export function tracePath(path, view, loops) {
   for (const loop of loops) {
-    for (let i = 0; i < loop.length; i += 2) path.lineTo(...view.toScreen(loop[i], loop[i + 1])); // the first one moves
+    path.moveTo(...view.toScreen(loop[0], loop[1]));
+    for (let i = 2; i < loop.length; i += 2) path.lineTo(...view.toScreen(loop[i], loop[i + 1]));
     path.closePath();
   }
 }

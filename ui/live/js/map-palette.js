@@ -4,7 +4,7 @@
 import { quantiles } from "./map-bounds.js";
 import { CLASSES, heat } from "./run-colours.js";
 
-export const NONE = "#9aa0a6"; // a grey between the light and the dark theme
+export const NONE = "#c6c9ce"; // lighter than the two greys among the classes, and seen in both themes
 export const MIDDLE = 128; // the index of every value of a column that does not vary
 
 // Ten points along cividis (Nuñez, Anderton & Renslow 2018, doi:10.1371/journal.pone.0199239), from the least to the
