@@ -290,6 +290,7 @@ def test_a_view_in_an_address_shows_the_same_places(run):
       const home = view.View.fit(ARG.box, 600, 400), v = home.zoomAt(300, 150, ARG.factor).pan(33, -12), back = home.parse(v.text);
       const wide = home.resized(1200, 800).parse(v.text);
       const json = home.at(JSON.parse(JSON.stringify(v)));
+      if (home.at(null) || home.at({ x: 1, y: 2 }) || home.at({ x: 1, y: 2, span: "3" })) return null;
       return { text: v.text, off: back.toScreen(v.x, v.y), scale: back.scale / v.scale, wide: wide.scale / v.scale,
         json: json.equals(v) || [json.toJSON(), v.toJSON()],
         bad: ["", "1,2", "1,2,0", "1,2,-3", "a,b,c", "1,2,3,4", "1,,3", null, "1,2,Infinity"].map((text) => home.parse(text)) };
@@ -748,4 +749,6 @@ def test_quantiles_and_bounds_are_those_of_the_finite_points(run):
     assert left < answer["robust"]["left"] < answer["robust"]["right"] < right
     many = np.random.default_rng(12).normal(size=(300_000, 2)).astype(np.float32)
     got = run("return bounds.quantiles(new Float32Array(await bytes('xy')), [0.01, 0.5, 0.99]);", xy=many)
-    np.testing.assert_allclose(got, np.quantile(many, [0.01, 0.5, 0.99]), atol=0.05)
+    below = [(many <= value).mean() for value in got]
+    np.testing.assert_allclose(below, [0.01, 0.5, 0.99], atol=0.01)
+    assert below[0] == pytest.approx(0.01, abs=0.003)

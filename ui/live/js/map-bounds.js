@@ -1,6 +1,6 @@
 // Where numbers lie: bounds and quantiles. Points are pairs in one Float32Array: x0, y0, x1, y1, …
 
-const MOST = 65536; // more values than this are sampled: a quantile is then off by about 0.1 % of the ranks
+const MOST = 16384; // more values than this are sampled: a quantile is then off by less than 1 % of the ranks
 
 // The box around all finite points as { left, bottom, right, top }, or null where there is none.
 export function boundsOf(xy) {

@@ -34,7 +34,8 @@ export function densityAt({ values, columns, rows, left, bottom, cell }, x, y) {
   const u = (x - left) / cell, v = (y - bottom) / cell;
   if (!(u >= 0 && v >= 0 && u < columns - 1 && v < rows - 1)) return 0;
   const c = Math.floor(u), r = Math.floor(v), a = u - c, b = v - r, at = r * columns + c;
-  return (1 - b) * ((1 - a) * values[at] + a * values[at + 1]) + b * ((1 - a) * values[at + columns] + a * values[at + columns + 1]);
+  const below = (1 - a) * values[at] + a * values[at + 1];
+  return (1 - b) * below + b * ((1 - a) * values[at + columns] + a * values[at + columns + 1]);
 }
 
 // Closed lines of one density > 0, each a Float32Array x0, y0, x1, y1, …; what they enclose by the even-odd rule is
@@ -121,7 +122,8 @@ function blur({ values, columns, rows, cell }, sigmaX, sigmaY) {
 
 function gaussian(sigma) {
   if (!(sigma > 0)) return Float64Array.of(1);
-  const reach = Math.ceil(REACH * sigma), kernel = Float64Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-0.5 * ((i - reach) / sigma) ** 2));
+  const reach = Math.ceil(REACH * sigma);
+  const kernel = Float64Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-0.5 * ((i - reach) / sigma) ** 2));
   const sum = kernel.reduce((a, b) => a + b);
   return kernel.map((value) => value / sum);
 }

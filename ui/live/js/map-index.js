@@ -176,7 +176,8 @@ export class Index {
       const va = (polygon[j + 1] - bottom) / cell, vb = (polygon[i + 1] - bottom) / cell;
       const lastRow = clamp(Math.max(va, vb) + SLACK, rows);
       for (let row = clamp(Math.min(va, vb) - SLACK, rows); row <= lastRow; row++) {
-        const [a, b] = va === vb ? [0, 1] : [row - SLACK, row + 1 + SLACK].map((v) => Math.min(Math.max((v - va) / (vb - va), 0), 1));
+        const along = (v) => Math.min(Math.max((v - va) / (vb - va), 0), 1); // the edge's part within the row
+        const [a, b] = va === vb ? [0, 1] : [along(row - SLACK), along(row + 1 + SLACK)];
         const ends = [ua + a * (ub - ua), ua + b * (ub - ua)];
         const first = clamp(Math.min(...ends) - SLACK, columns), last = clamp(Math.max(...ends) + SLACK, columns);
         mixed.fill(1, row * columns + first, row * columns + last + 1);

@@ -84,7 +84,8 @@ export class View {
   }
 
   // Another part of the map on this screen, within this view's limits; null for anything but three numbers.
-  at({ x, y, span } = {}) {
+  at(part) {
+    const { x, y, span } = part ?? {};
     if (![x, y, span].every(Number.isFinite) || span <= 0) return null;
     return this.with({ x, y, scale: Math.min(this.width, this.height) / span });
   }
