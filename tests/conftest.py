@@ -18,10 +18,11 @@ settings.load_profile("repeatable")
 
 @pytest.fixture(scope="session", autouse=True)
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Empty folders for data and runs, so that no test reads or writes the user's own."""
+    """Empty folders for data, runs and maps, so that no test reads or writes the user's own."""
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VAE_DATA_DIR", str(folder))
         patch.setenv("VAE_RUNS_DIR", str(tmp_path_factory.mktemp("runs")))
+        patch.setenv("VAE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("VAE_PRIORITY", "normal")  # tests share the machine with whatever else runs on it
         yield folder

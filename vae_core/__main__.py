@@ -1,4 +1,4 @@
-"""The command line: train a model, resume a run, evaluate a model, describe a file.
+"""The command line: train a model, resume a run, evaluate a model, describe a file, map encoded data.
 
     python -m vae_core train --data digits --latent-dim 2 --epochs 30 --seed 0 --out digits.safetensors
     python -m vae_core train --data mnist --run runs/mnist
@@ -6,9 +6,10 @@
     python -m vae_core resume runs/mnist
     python -m vae_core evaluate digits.safetensors --json
     python -m vae_core describe digits.safetensors
+    python -m vae_core map digits.safetensors --source train --projection umap --neighbours 15 --out digits-map
 
 Exit status: 0 done; 1 something went wrong on the way (one line says what); 2 a bad argument (one line
-names it); 130 stopped with Ctrl-C, after a loadable checkpoint was written.
+names it); 130 stopped with Ctrl-C: training has written a loadable checkpoint, a map nothing.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import signal
 import sys
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,14 +31,16 @@ from vae_core.config import (
     Config,
     DataConfig,
     Experiment,
+    MapConfig,
     ModelConfig,
     ObjectiveConfig,
+    ProjectionConfig,
     TrainingConfig,
 )
-from vae_core.errors import ConfigError, DataError, DataNotFound, ExplorerError
+from vae_core.errors import ConfigError, DataError, DataNotFound, ExplorerError, Stopped
 
 # Fields that follow from others and so are no options of their own.
-DERIVED = {"data_shape", "name"}
+DERIVED = {"data_shape", "name", "projection"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"vae_core {options.verb}: {error}", file=sys.stderr)
         return 2
+    except Stopped as error:
+        print(f"vae_core {options.verb}: {error}", file=sys.stderr)
+        return 130
     except ExplorerError as error:
         print(f"vae_core {options.verb}: {error}", file=sys.stderr)
         return 1
@@ -248,6 +254,61 @@ def describe(options: argparse.Namespace) -> int:
     return 0
 
 
+def map_codes(options: argparse.Namespace) -> int:
+    """Lay encoded data out on a map and keep it in a folder: in the cache, or where --out says."""
+    given = vars(options)
+    method = {"method": given["projection"]} if "projection" in given else {}
+    projection = _config(ProjectionConfig, options, **method)
+    config = _config(MapConfig, options, projection=projection, seed=given.get("draw_seed", 0))
+    from vae_core import maps
+    from vae_core.maps.jobs import conduct
+
+    out = None if options.out is None else Path(options.out)
+    if out is not None and not out.parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it first or choose another.")
+    with _ProgressLine(quiet=options.json) as line:
+        folder = conduct(Path(options.checkpoint), config, out, line.show)
+    info = maps.open_map(folder).info
+    figures = info.model_dump(
+        include={
+            "n",
+            "latent_dim",
+            "left_out",
+            "explained",
+            "trustworthiness",
+            "continuity",
+            "columns",
+            "seconds",
+        }
+    )
+    _report({"map": str(folder), **figures}, options.json)
+    return 0
+
+
+class _ProgressLine:
+    """One line of a terminal that says what is under way; in a log, a line for each new thing."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet, self._last = quiet, ""
+
+    def __enter__(self) -> "_ProgressLine":
+        return self
+
+    def show(self, status: Any) -> None:
+        if self._quiet or not status.busy:
+            return
+        if sys.stderr.isatty():
+            share = "" if status.done is None else f" {status.done:.0%}"
+            print(f"\r\033[K{status.message}{share}", end="", file=sys.stderr, flush=True)
+        elif status.message != self._last:
+            print(status.message, file=sys.stderr, flush=True)
+        self._last = status.message
+
+    def __exit__(self, *_: object) -> None:
+        if self._last and sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
 def _run(trainer: Any, should_stop: "_Stop", *, quiet: bool) -> bool:
     """Train for all epochs with a progress bar; return True if Ctrl-C ended it early."""
     total = trainer.config.epochs * len(trainer.examples)
@@ -332,7 +393,7 @@ def _parser() -> Parser:
     shape: Any = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = Parser(prog="python -m vae_core", description=__doc__, **shape)
     commands = parser.add_subparsers(
-        dest="verb", required=True, metavar="train | resume | evaluate | describe"
+        dest="verb", required=True, metavar="train | resume | evaluate | describe | map"
     )
 
     command = _command(commands, "train", train)
@@ -371,6 +432,12 @@ def _parser() -> Parser:
 
     command = _command(commands, "describe", describe)
     command.add_argument("checkpoint", help="A .safetensors file written by this program.")
+
+    command = _command(commands, "map", map_codes)
+    command.add_argument("checkpoint", help="A .safetensors file written by this program.")
+    _add_options(command, MapConfig, {"seed": "draw-seed"})
+    _add_options(command, ProjectionConfig, {"method": "projection"})
+    command.add_argument("--out", metavar="FOLDER", help="Folder to make. Default: one in the cache.")
     return parser
 
 
@@ -385,14 +452,18 @@ def _command(
     return parser
 
 
-def _add_options(parser: argparse.ArgumentParser, config: type[Config]) -> None:
-    """One option per field of a config, explained by the field itself."""
+def _add_options(
+    parser: argparse.ArgumentParser,
+    config: type[Config],
+    called: Mapping[str, str] = types.MappingProxyType({}),
+) -> None:
+    """One option per field of a config, explained by the field itself; `called` has options of other names."""
     for name, field in config.model_fields.items():
         if name in DERIVED:
             continue
         default = "" if field.default is None else f" Default: {_shown(field.default)}."
         parser.add_argument(
-            "--" + name.replace("_", "-"),
+            "--" + called.get(name, name).replace("_", "-"),
             default=argparse.SUPPRESS,
             type=_reader(field.annotation),
             metavar=_choices(field.annotation) or name.upper(),

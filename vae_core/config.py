@@ -360,6 +360,22 @@ class ProjectionConfig(Config):
     )
 
 
+class MapConfig(Config):
+    """Which encoded points a map shows, and how they are laid out."""
+
+    source: Literal["reference", "train", "held-out", "draws"] = Field(
+        "reference",
+        description=(
+            "reference: the codes in the checkpoint; train, held-out: that split of its data, encoded here; "
+            "draws: codes drawn from the aggregate posterior q(z), with the labels of the examples they are "
+            "drawn around."
+        ),
+    )
+    count: int = Field(70_000, ge=1, le=5_000_000, description="How many codes are drawn; used by draws.")
+    projection: ProjectionConfig = ProjectionConfig()
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the draws; used by draws.")
+
+
 class Experiment(Config):
     """Everything that a training run is made from; what `config.json` in its folder holds."""
 

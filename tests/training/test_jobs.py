@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.training import making
+from vae_core import processes
 from vae_core.errors import ConfigError, TrainingError
 from vae_core.training import jobs
 from vae_core.training.run import Status
@@ -19,7 +20,7 @@ PATIENCE_S = 60.0
 @pytest.fixture(autouse=True)
 def _no_process_is_left():
     yield
-    for child in jobs._children:
+    for child in processes.children:
         child.wait(PATIENCE_S)
 
 
@@ -35,10 +36,10 @@ def until(condition, run):
 def test_a_process_leaves_the_processor_to_whoever_drags(asked, policy, monkeypatch):
     monkeypatch.setenv("VAE_PRIORITY", asked)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        jobs.give_way(process.pid)
+        processes.give_way(process.pid)
         assert os.sched_getscheduler(process.pid) == getattr(os, policy)
         process.communicate()
-    jobs.give_way(process.pid)  # it has ended
+    processes.give_way(process.pid)  # it has ended
 
 
 def test_a_run_is_started_stopped_and_resumed_as_a_process_of_its_own(tmp_path):

@@ -5,30 +5,25 @@ started at once, from the page or a terminal, and by default one trains at a tim
 """
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from vae_core import processes
 from vae_core.errors import ConfigError, TrainingError
 from vae_core.training import run as runs
 from vae_core.training.run import Run, Status
 
 POLL_S = 0.3
-_children: list[
-    "subprocess.Popen[bytes]"
-] = []  # kept, so that the system's table of processes is cleared of them
-CODE = Path(__file__).resolve().parents[2]  # the folder that holds vae_core
 
 
 def root() -> Path:
     """The folder that holds all runs: VAE_RUNS_DIR, or runs/ beside the program."""
     chosen = os.environ.get("VAE_RUNS_DIR")
-    return Path(chosen).expanduser() if chosen else CODE / "runs"
+    return Path(chosen).expanduser() if chosen else processes.CODE / "runs"
 
 
 def start(run: Run) -> None:
@@ -97,36 +92,9 @@ def _places() -> int:
     return int(text)
 
 
-def give_way(pid: int) -> None:
-    """Let a process compute in the time that others leave: whoever drags a slider comes first.
-
-    On a machine that always has other work to do it would hardly get on: VAE_PRIORITY=normal is for those.
-    """
-    if os.environ.get("VAE_PRIORITY", "idle") == "normal":
-        return
-    with suppress(OSError):  # it has ended already, or may not be changed
-        if sys.platform == "linux":
-            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
-        elif sys.platform == "darwin":
-            os.setpriority(os.PRIO_PROCESS, pid, 19)
-
-
 def _spawn(command: list[str], run: Run) -> None:
-    """Start a process that a closed terminal, a stopped server or a left page does not end."""
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     try:
-        with (run.folder / "log.txt").open("a", encoding="utf-8") as log:
-            child = subprocess.Popen(
-                command,
-                cwd=CODE,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        give_way(child.pid)
-        _children[:] = [each for each in _children if each.poll() is None] + [child]
+        processes.spawn(command, run.folder / "log.txt")
     except OSError as error:
         raise TrainingError(
             f"{run.title()} could not be started ({error.strerror}); see whether {run.folder} can be written."
