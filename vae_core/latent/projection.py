@@ -21,7 +21,7 @@ from vae_core.errors import CodeError, ProjectionError
 from vae_core.latent import layouts, neighbour_map
 
 ROWS = 1 << 16  # codes in float64 at a time
-INVERSE_POINTS = 1000
+INVERSE_POINTS = 500
 LARGEST = 1e15  # of a coordinate: its square is a float32 still
 
 
@@ -79,9 +79,9 @@ class Projection:
     ) -> tuple[Float32[np.ndarray, "m latent"], Bool[np.ndarray, " m"]]:
         """Return UMAP's own inverse of places on a map made by umap, and which of them have one.
 
-        It looks at the `INVERSE_POINTS` encoded points nearest to each place, and takes a good part of a
-        second for one: on request, not while dragging. A place without encoded points all around it has no
-        inverse and gets the interpolated code of `lift`. Raises `ProjectionError` on other maps.
+        It looks at the `INVERSE_POINTS` encoded points nearest to each place and takes about a second for
+        one: on request, not while dragging. A place without encoded points all around it has no inverse and
+        gets the interpolated code of `lift`. Raises `ProjectionError` on other maps.
         """
         if self.config.method != "umap":
             raise ProjectionError(
