@@ -16,7 +16,7 @@ from vae_core import checkpoint
 from vae_core.errors import CheckpointError, CodeError, ExplorerError
 
 FLOAT32_MAX = 3.4e38  # codes travel as float32
-MODEL, CODES, UPLOADED = "current_model", "codes", "uploaded_models"
+MODEL, CODES, UPLOADED, ADDRESS = "current_model", "codes", "uploaded_models", "arrived_with"
 
 
 def names() -> list[str]:
@@ -72,6 +72,13 @@ def keep(name: str, values: list[float]) -> None:
         st.session_state[CODES][name] = [float(value) for value in values]
 
 
+def arrived_with() -> dict[str, str]:
+    """What the address said when the session began, whichever page that was."""
+    _restore()
+    found: dict[str, str] = st.session_state[ADDRESS]
+    return found
+
+
 def complain(error: ExplorerError) -> None:
     """Show what went wrong, once, the same way on every page."""
     st.error(str(error), icon=":material/error:")
@@ -82,6 +89,7 @@ def _restore() -> None:
     if MODEL in st.session_state:
         return
     st.session_state[CODES] = {}
+    st.session_state[ADDRESS] = st.query_params.to_dict()
     st.session_state[MODEL] = st.query_params.get("model", next(iter(library.bundled()), library.FIRST))
     if (text := st.query_params.get("z")) and st.session_state[MODEL] in names():
         try:

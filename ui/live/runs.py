@@ -11,18 +11,16 @@ A run is known by its id only. All work is done in threads; importing torch wait
 import asyncio
 import re
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import wraps
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from ui.live.socket import origin_allowed
-from vae_core.errors import ExplorerError
+from ui.live.guard import Refused, checked
 
 PATH = "/runs"
 LOOK_S = 0.2  # so often a film in the making looks whether its reader is still there
@@ -34,54 +32,18 @@ _FRESH = {"Cache-Control": "no-store"}
 # Pixels and points hardly shrink; compressing them would only take time from a run that trains.
 _AS_IT_IS = _FRESH | {"Content-Encoding": "identity"}
 
-_Answer = Callable[[Request], Awaitable[Response]]
-
 
 def route() -> BaseRoute:
     """Return the routes to hand to `streamlit.App(routes=[...])`."""
     return Mount(
         PATH,
         routes=[
-            Route("/{id}", _checked(_tell)),
-            Route("/{id}/film.gif", _checked(_gif)),
-            Route("/{id}/film.mp4", _checked(_mp4)),
-            Route("/{id}/film/{frame}", _checked(_frame)),
+            Route("/{id}", checked(_tell)),
+            Route("/{id}/film.gif", checked(_gif)),
+            Route("/{id}/film.mp4", checked(_mp4)),
+            Route("/{id}/film/{frame}", checked(_frame)),
         ],
     )
-
-
-def _checked(answer: _Answer) -> _Answer:
-    """Refuse pages of other sites, and turn our own errors into a status and one sentence."""
-
-    @wraps(answer)
-    async def checked(request: Request) -> Response:
-        if not _same_site(request):
-            return PlainTextResponse("Only this server's own pages may look at its runs.", 403)
-        try:
-            return await answer(request)
-        except _Refused as refusal:
-            return PlainTextResponse(str(refusal), 400)
-        except ExplorerError as error:
-            return PlainTextResponse(str(error), 404)
-
-    return checked
-
-
-class _Refused(Exception):
-    """A request that makes no sense, in one sentence."""
-
-
-def _same_site(request: Request) -> bool:
-    """Whether the request comes from our own page, or from no page.
-
-    A browser sends no Origin when it fetches from where the page came from, nor when another site embeds our
-    address as a picture; it tells the two apart in Sec-Fetch-Site.
-    """
-    origin = request.headers.get("origin")
-    from_where = request.headers.get("sec-fetch-site", "none")
-    if not origin_allowed(origin, request.headers.get("host")):
-        return False
-    return origin is not None or from_where in ("none", "same-origin")
 
 
 # --- how a run is doing -----------------------------------------------------------------------------------------
@@ -90,7 +52,7 @@ def _same_site(request: Request) -> bool:
 async def _tell(request: Request) -> Response:
     text = request.query_params.get("after", "-1")
     if not re.fullmatch(r"-1|[0-9]{1,9}", text):
-        raise _Refused(f"after = {text[:40]!r} is not allowed: use the number of an epoch, 0 or more.")
+        raise Refused(f"after = {text[:40]!r} is not allowed: use the number of an epoch, 0 or more.")
     facts = await run_in_threadpool(_facts, request.path_params["id"], int(text))
     return JSONResponse(facts, headers=_FRESH)
 
@@ -107,7 +69,7 @@ def _facts(run_id: str, after: int) -> dict[str, Any]:
 async def _frame(request: Request) -> Response:
     frame = request.path_params["frame"]
     if not _FRAME.fullmatch(frame):
-        raise _Refused(f"{frame[:40]!r} is no part of a film; ask for items or the number of an epoch.")
+        raise Refused(f"{frame[:40]!r} is no part of a film; ask for items or the number of an epoch.")
     content = await run_in_threadpool(_read_frame, request.path_params["id"], frame)
     return Response(content, media_type="application/octet-stream", headers=_AS_IT_IS)
 

@@ -1,0 +1,239 @@
+"""What the browser is told of the maps on screen. Imports torch, so `ui.live.maps` imports it at the first request."""
+
+import io
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64, Shaped, UInt8
+
+from ui import library
+from ui.library import OpenModel
+from vae_core import data, maps
+from vae_core.config import DataConfig
+from vae_core.data import Dataset
+from vae_core.errors import DataError, DataNotFound, GroupError, MapError
+from vae_core.evaluation.encoding import encode
+from vae_core.latent import density, groups
+from vae_core.maps import Map
+from vae_core.models.rendering import pictures
+
+MAX_SHOWN = 8  # maps that can be asked about; the one used longest ago goes first
+PER_CLASS, LONELY = 4, 24  # points in a list of the worst
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A map on some page, and the model that it is of."""
+
+    id: str
+    map: Map
+    opened: OpenModel
+
+    @cached_property
+    def error(self) -> Float32[np.ndarray, " n"]:
+        """Squared error per pixel of every example shown; worked out when first wanted."""
+        column = self.map.columns.get("error")
+        if column is not None:
+            return np.asarray(column)
+        dataset = _split(self.opened.checkpoint.description.data, "held-out")
+        encoded = encode(self.opened.checkpoint.model, dataset)
+        rows = _rows(dataset, np.asarray(self.map.columns["index"]))
+        values = np.where(rows >= 0, encoded.error.numpy()[rows], np.nan)
+        return values.astype(np.float32)
+
+    @cached_property
+    def has_error(self) -> bool:
+        asked = self.map.info.config.source
+        return "error" in self.map.columns or (asked == "reference" and self.has_originals)
+
+    @cached_property
+    def has_originals(self) -> bool:
+        """Whether the example behind each point can be shown; a draw is behind none."""
+        source = self.map.info.config.source
+        return source != "draws" and "index" in self.map.columns and library.data_here(self.opened)
+
+    @property
+    def split(self) -> str:
+        return "train" if self.map.info.config.source == "train" else "held-out"
+
+    def labels(self) -> Shaped[np.ndarray, " n"] | None:
+        return self.map.columns.get("label")
+
+
+_shown: OrderedDict[str, Shown] = OrderedDict()
+_lock = threading.Lock()
+
+
+def publish(found: Map, opened: OpenModel) -> Shown:
+    """Make a map known to the routes; return it under its id."""
+    map_id = maps.key(opened.id, found.info.config, opened.checkpoint.description.data)
+    with _lock:
+        if map_id not in _shown:
+            _shown[map_id] = Shown(map_id, found, opened)
+        _shown.move_to_end(map_id)
+        while len(_shown) > MAX_SHOWN:
+            _shown.popitem(last=False)
+        return _shown[map_id]
+
+
+def find(map_id: str) -> Shown:
+    """Return the map with that id.
+
+    Raises:
+        MapError: no page has shown it lately.
+    """
+    with _lock:
+        found = _shown.get(map_id)
+    if found is None:
+        raise MapError("This map is not open any more; reload the page.")
+    return found
+
+
+def types(shown: Shown) -> dict[str, dict[str, str]]:
+    """The columns of a map and the type of their numbers, as the browser names it."""
+    held = {"xy": shown.map.xy, "codes": shown.map.codes, **shown.map.columns}
+    found = {name: {"type": str(values.dtype)} for name, values in held.items()}
+    return found | ({"error": {"type": "float32"}} if shown.has_error else {})
+
+
+def column(shown: Shown, name: str) -> bytes:
+    """A column as it travels: little-endian, row after row."""
+    if name not in types(shown):
+        raise MapError(f"This map has no column {name[:40]!r}; use one of {', '.join(types(shown))}.")
+    if name == "error":
+        return shown.error.astype("<f4").tobytes()
+    values = {"xy": shown.map.xy, "codes": shown.map.codes, **shown.map.columns}[name]
+    return np.ascontiguousarray(values).tobytes()
+
+
+def original(shown: Shown, point: int) -> UInt8[np.ndarray, "height width channels"]:
+    """The example behind a point, as people see it.
+
+    Raises:
+        DataNotFound: there is none on this machine.
+    """
+    if not shown.has_originals:
+        raise DataNotFound(
+            "The data behind this map are not on this machine; fetch them to see the originals."
+        )
+    if point >= len(shown.map):
+        raise GroupError(f"point = {point} is not there: choose one from 0 to {len(shown.map) - 1}.")
+    dataset = _split(shown.opened.checkpoint.description.data, shown.split)
+    row = int(_rows(dataset, np.asarray(shown.map.columns["index"][point : point + 1]))[0])
+    if row < 0 or tuple(dataset.examples.shape[1:]) != shown.opened.checkpoint.model.data_shape:
+        raise DataError(f"Point {point} is not among the {shown.split} data here, which have changed since.")
+    found: UInt8[np.ndarray, "height width channels"] = pictures(dataset.examples[row : row + 1])[0]
+    return found
+
+
+def summary(shown: Shown, body: bytes) -> dict[str, Any]:
+    """What a group of points has in common."""
+    first, _ = _groups(body)
+    labels = shown.labels()
+    found = groups.summarise(shown.map.codes, labels, first, "the selection")
+    return {
+        "count": found.count,
+        "classes": [found.classes.get(label, 0) for label in range(len(shown.map.info.class_names))],
+        "mean": found.mean.tolist(),
+        "deviation": found.deviation.tolist(),
+        "radius": found.spread,
+    }
+
+
+def attribute(shown: Shown, body: bytes) -> dict[str, Any]:
+    """The direction from the second group to the first, beside what chance gives."""
+    found = groups.attribute(shown.map.codes, *_groups(body))
+    return {
+        "vector": found.vector.tolist(),
+        "length": found.length,
+        "effect": found.effect,
+        "null_length": found.null_length,
+        "p_value": found.p_value,
+        "smallest_p": 1 / 201,
+    }
+
+
+def worst(shown: Shown) -> list[dict[str, Any]]:
+    """The points with the largest reconstruction error, some of each class."""
+    if not shown.has_error:
+        raise DataNotFound("Reconstruction errors need the data, which are not on this machine; fetch them.")
+    known = np.nan_to_num(shown.error, nan=-1.0)
+    ranked = density.worst(known, shown.labels(), PER_CLASS if shown.labels() is not None else LONELY)
+    return [
+        _listed(shown, int(i), f"squared error {known[i]:.4f}")
+        for points in ranked.values()
+        for i in points
+        if known[i] >= 0
+    ]
+
+
+def outliers(shown: Shown) -> list[dict[str, Any]]:
+    """The points in the emptiest surroundings of the latent space."""
+    found = _log_density(shown.id)
+    ranked = density.worst(-found, None, LONELY)[None]
+    return [_listed(shown, int(i), f"log density {found[i]:.1f} nats") for i in ranked]
+
+
+def table(shown: Shown, suffix: str) -> tuple[str, bytes]:
+    """All points with their codes and what is known of them, as a file; return its name and content."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    info, held = shown.map.info, dict(shown.map.columns)
+    columns: dict[str, Any] = {"point": np.arange(len(shown.map))}
+    columns |= {name: shown.map.xy[:, i] for i, name in enumerate(("x", "y"))}
+    columns |= {f"z{d + 1}": shown.map.codes[:, d] for d in range(info.latent_dim)}
+    if "label" in held:
+        names = np.array([*info.class_names, ""], dtype=object)  # -1: none
+        columns["label"] = names[held.pop("label")]
+    if "factors" in held:
+        factors = held.pop("factors")
+        columns |= {name: factors[:, i] for i, name in enumerate(info.factor_names)}
+    if "log_variance" in held:
+        variance = held.pop("log_variance")
+        columns |= {f"log_variance{d + 1}": variance[:, d] for d in range(info.latent_dim)}
+    made = pa.table({name: pa.array(np.asarray(values)) for name, values in (columns | held).items()})
+    content = io.BytesIO()
+    if suffix == "csv":
+        csv.write_csv(made, content)
+    else:
+        parquet.write_table(made, content)
+    return f"{shown.opened.name.replace('/', '-')}-{info.config.projection.method}", content.getvalue()
+
+
+@lru_cache(maxsize=2)
+def _log_density(map_id: str) -> Shaped[np.ndarray, " n"]:
+    return density.log_density(find(map_id).map.codes)
+
+
+@lru_cache(maxsize=3)
+def _split(config: DataConfig, split: str) -> Dataset:
+    return data.load(config, "train" if split == "train" else "held-out")
+
+
+def _rows(dataset: Dataset, indices: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " k"]:
+    """Where the examples with these indices are in a split; -1 for those that are not."""
+    known = dataset.indices.numpy()
+    order = np.argsort(known)
+    at = np.minimum(np.searchsorted(known, indices, sorter=order), len(known) - 1)
+    return np.where(known[order[at]] == indices, order[at], -1)
+
+
+def _groups(body: bytes) -> tuple[Int64[np.ndarray, " a"], Int64[np.ndarray, " b"]]:
+    """Two groups of points from a request: their first one's count, then all numbers."""
+    numbers = np.frombuffer(body, "<u4").astype(np.int64)
+    count = int(numbers[0])
+    if count > len(numbers) - 1:
+        raise GroupError(
+            f"The first group has {count} points, but {len(numbers) - 1} were sent; select it again."
+        )
+    return numbers[1 : 1 + count], numbers[1 + count :]
+
+
+def _listed(shown: Shown, point: int, words: str) -> dict[str, Any]:
+    labels = shown.labels()
+    return {"i": point, "label": -1 if labels is None else int(labels[point]), "words": words}

@@ -1,0 +1,109 @@
+"""The Map component: Streamlit mounts it, `js/map.js` brings it to life."""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from ui import session
+from ui.library import OpenModel
+from ui.live import assets, map_files
+from ui.live.map_files import Shown
+from ui.live.models import publish
+from ui.map import settings
+from vae_core.config import MapConfig
+from vae_core.maps import Map, MapInfo
+from vae_core.models.rendering import picture_shape
+
+_KEY, _GOES_TO = "live-map", "map_goes_to"
+_ENDS = "path_ends"  # {"a": code, "b": code} of the model in view, for paths between them
+
+
+@st.cache_resource(show_spinner=False)
+def _component() -> Callable[..., Any]:
+    return st.components.v2.component("map", css=assets.css("map.css"), js=assets.loader("map.js"))
+
+
+def show(opened: OpenModel, made: Map, chosen: MapConfig) -> None:
+    """Show a map, or go on to Explore with the code that somebody chose on it."""
+    publish(opened)
+    shown = map_files.publish(made, opened)
+
+    def sent(name: str) -> Callable[[], None]:
+        def take() -> None:
+            wish = st.session_state[_KEY].get(name)
+            if not wish or wish["model"] != opened.id:
+                return
+            if name == "explore":
+                session.keep(opened.name, wish["values"])
+                st.session_state[_GOES_TO] = "pages/explore.py"
+            else:
+                _ends(opened)[name] = [float(value) for value in wish["values"]]
+
+        return take
+
+    handlers = {f"on_{name}_change": sent(name) for name in ("explore", "a", "b")}
+    _component()(key=_KEY, data=facts(shown, chosen), **handlers)
+    if target := st.session_state.pop(_GOES_TO, None):
+        st.switch_page(target)
+
+
+def facts(shown: Shown, chosen: MapConfig) -> dict[str, Any]:
+    """What the component must know of a map, as JSON."""
+    opened, info = shown.opened, shown.map.info
+    description = opened.checkpoint.description
+    height, width, channels = picture_shape(description.model.data_shape)
+    method, dims = chosen.projection.method, (chosen.projection.first, chosen.projection.second)
+    return {
+        "map": shown.id,
+        "model": {"id": opened.id, "name": opened.name},
+        "n": info.n,
+        "latentDim": description.model.latent_dim,
+        "dataShape": (channels, height, width),
+        "columns": map_files.types(shown),
+        "method": method,
+        "dims": dims,
+        "axes": info.axes,
+        "origin": info.origin,
+        "axisNames": _axis_names(method, dims),
+        "classNames": info.class_names,
+        "factorNames": info.factor_names,
+        "labelName": "class",
+        "z": session.code(opened),
+        "ends": {name: _ends(opened).get(name) for name in ("a", "b")},
+        "address": settings.address(chosen),
+        "hasPrior": description.model.kind == "vae",
+        "originals": shown.has_originals,
+        "belief": belief(info),
+    }
+
+
+def belief(info: MapInfo) -> str:
+    """How much of the picture to believe, in words."""
+    said = []
+    if info.explained and info.latent_dim > 2:
+        shares = " + ".join(f"{100 * share:.0f}" for share in info.explained)
+        said.append(f"The axes show {shares} % of the codes' variance")
+    if info.trustworthiness is not None and info.latent_dim > 2:
+        said.append(
+            f"trustworthiness {info.trustworthiness:.3f}, continuity {info.continuity:.3f} "
+            "(1: neighbours on the map are neighbours in the latent space, and the other way round)"
+        )
+    if info.config.projection.method in ("umap", "tsne"):
+        said.append("between the points, codes are interpolated from the nearest encoded ones")
+    if info.left_out:
+        said.append(f"{info.left_out:,} points are left out, whose codes are NaN or infinite")
+    sentence = "; ".join(said)
+    return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
+
+
+def _axis_names(method: str, dims: tuple[int, int]) -> list[str]:
+    if method == "plane":
+        return [settings.name(dim) for dim in dims]
+    prefix = {"pca": "PC", "umap": "UMAP ", "tsne": "t-SNE "}[method]
+    return [f"{prefix}{number}" for number in (1, 2)]
+
+
+def _ends(opened: OpenModel) -> dict[str, list[float]]:
+    ends: dict[str, dict[str, list[float]]] = st.session_state.setdefault(_ENDS, {})
+    return ends.setdefault(opened.name, {})
