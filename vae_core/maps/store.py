@@ -200,9 +200,11 @@ def _column(folder: Path, name: str, info: MapInfo) -> Shaped[np.ndarray, "n ...
         raise _broken(
             folder, f"{name}.npy is no array of numbers ({str(error).splitlines()[0][:80]})"
         ) from None
-    if not isinstance(found, np.ndarray) or found.dtype.str != dtype or found.shape != shape:
-        kind = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else "an archive"
-        raise _broken(folder, f"{name}.npy is {kind}, not {np.dtype(dtype)} {shape}")
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise _broken(folder, f"{name}.npy is an archive")
+    if found.dtype.str != dtype or found.shape != shape:
+        raise _broken(folder, f"{name}.npy is {found.dtype} {found.shape}, not {np.dtype(dtype)} {shape}")
     if not found.flags.c_contiguous:
         raise _broken(folder, f"{name}.npy is not stored row by row")
     return np.asarray(found)
