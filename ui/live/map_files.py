@@ -157,6 +157,16 @@ def attribute(shown: Shown, body: bytes) -> dict[str, Any]:
     }
 
 
+def inverse(shown: Shown, x: float, y: float) -> dict[str, Any]:
+    """The code that UMAP's own inverse finds behind a place, and whether it found one there."""
+    if shown.map.info.config.projection.method != "umap":
+        raise MapError(
+            "Only UMAP has an inverse of its own to ask; other maps say the code behind a place at once."
+        )
+    codes, found = shown.map.projection.invert(np.array([[x, y]], np.float32))
+    return {"code": codes[0].tolist(), "inside": bool(found[0])}
+
+
 def worst(shown: Shown) -> list[dict[str, Any]]:
     """The points with the largest reconstruction error, some of each class."""
     if not shown.has_error:

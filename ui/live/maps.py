@@ -5,6 +5,7 @@
     GET  /maps/ID/search/KIND         worst (reconstructed, per class) or outliers, as JSON
     GET  /maps/ID/points.csv, .parquet  codes, places and labels, as a file to keep
     POST /maps/ID/summary             u32 n, then u32 numbers of points: count, classes, mean code, spread, as JSON
+    GET  /maps/ID/inverse?x=X&y=Y     what UMAP's own inverse says is behind a place, as JSON
     POST /maps/ID/attribute           u32 n, n numbers of points, and those of the other group: a - b, as JSON
 
 A map is known by its id only, and only while a page shows it. All work is done in threads.
@@ -24,6 +25,7 @@ from ui.live.guard import Refused, checked
 
 PATH = "/maps"
 MOST_BODY = 4 * (2 + 5_000_000)  # bytes: every point of the largest map once
+MOST_FLOAT = 3.4e38
 _NUMBER = re.compile(r"[0-9]{1,9}")
 # A map's id says what is in it, so a column never changes; compressing floats would only take time.
 _FOR_GOOD = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
@@ -38,6 +40,7 @@ def route() -> BaseRoute:
         routes=[
             Route("/{id}/item/{number}", checked(_item)),
             Route("/{id}/search/{kind}", checked(_search)),
+            Route("/{id}/inverse", checked(_inverse)),
             Route("/{id}/points.{suffix}", checked(_points)),
             Route("/{id}/summary", checked(_summary), methods=["POST"]),
             Route("/{id}/attribute", checked(_attribute), methods=["POST"]),
@@ -63,6 +66,16 @@ async def _search(request: Request) -> Response:
     if (kind := request.path_params["kind"]) not in ("worst", "outliers"):
         raise Refused(f"{kind[:40]!r} cannot be searched for; use worst or outliers.")
     return JSONResponse({"points": await _of_map(request, kind)}, headers=_FRESH)
+
+
+async def _inverse(request: Request) -> Response:
+    try:
+        place = [float(request.query_params[axis]) for axis in ("x", "y")]
+    except (KeyError, ValueError):
+        raise Refused("A place on the map takes two numbers, x and y.") from None
+    if not all(abs(number) < MOST_FLOAT for number in place):
+        raise Refused("A place on the map takes two finite numbers, x and y.")
+    return JSONResponse(await _of_map(request, "inverse", *place), headers=_FRESH)
 
 
 async def _points(request: Request) -> Response:

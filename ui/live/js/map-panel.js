@@ -19,6 +19,7 @@ export const PANEL = `
     <button type="button" class="end-a" disabled title="Make it the start of a path">Start A</button>
     <button type="button" class="end-b" disabled title="Make it the end of a path">End B</button>
     <button type="button" class="nearest" disabled title="Mark the encoded points nearest to this code">Nearest</button>
+    <button type="button" class="inverse" disabled hidden title="Ask UMAP's own inverse what is behind this place; it takes a second">UMAP's inverse</button>
     <button type="button" class="copy" disabled title="Copy the code as text">Copy z</button>
   </div>
   <p class="ends" hidden></p>`;
@@ -38,6 +39,7 @@ export class Panel {
     on(".end-a", ({ code }) => page.act("a", code));
     on(".end-b", ({ code }) => page.act("b", code));
     on(".nearest", (target) => page.showNearest(target));
+    on(".inverse", (target) => this.invert(target));
     on(".copy", ({ code }) => this.copy(code));
   }
 
@@ -47,6 +49,7 @@ export class Panel {
     this.target = null;
     this.find(".point").hidden = true;
     this.find(".place").textContent = "";
+    this.find(".inverse").hidden = this.page.facts.method !== "umap";
     this.show(null);
     this.ends();
   }
@@ -144,6 +147,19 @@ export class Panel {
     this.find(".ends").textContent = set.length === 2 ? "A and B are set." : `${set[0]} is set; set the other end too.`;
     this.find(".end-a").setAttribute("aria-pressed", String(Boolean(a)));
     this.find(".end-b").setAttribute("aria-pressed", String(Boolean(b)));
+  }
+
+  async invert({ x, y }) {
+    this.page.say("UMAP is looking for the code behind this place…");
+    try {
+      const { code, inside } = await this.page.data.json(`inverse?x=${x}&y=${y}`);
+      this.page.pinned = { x, y, code: Float32Array.from(code), distance: null, point: -1 };
+      this.show((this.page.target = this.page.pinned));
+      this.page.say(inside ? "Decoded from UMAP's own inverse." : "UMAP's inverse does not reach this place; it is interpolated from the points around it.");
+      this.page.stage.redraw("marks");
+    } catch (error) {
+      if (error.name !== "AbortError") this.page.say(error.message);
+    }
   }
 
   async copy(code) {

@@ -2,7 +2,8 @@
 //
 // In a plane of the latent space, or of principal directions, the step is exact: the code moves within the plane, and
 // what lies across it stays as the code in view has it. UMAP and t-SNE have no inverse: there the code is the mean of the
-// encoded points around the place, weighted by their nearness on the map.
+// encoded points around the place, weighted by their nearness on the map (Shepard 1968, as Franke & Nielson 1980 changed
+// it: the weights reach 0 at the first point left out, so that nothing jumps under a moving pointer).
 
 const AROUND = 8; // encoded points that a place between them takes its code from
 
@@ -34,34 +35,22 @@ export class Places {
   }
 
   interpolated(x, y) {
-    const codes = this.data.get("codes");
+    const codes = this.data.get("codes"), xy = this.data.get("xy"), width = this.data.width;
     if (!codes) return null;
-    const xy = this.data.get("xy"), width = this.data.width, code = new Float32Array(width);
-    const indices = this.index.knn(x, y, AROUND), distances = Array.from(indices, (i) => Math.hypot(xy[2 * i] - x, xy[2 * i + 1] - y));
-    const scale = Math.max(distances[0], 1e-12);
-    let total = 0;
-    indices.forEach((i, k) => {
-      const weight = (scale / Math.max(distances[k], 1e-12)) ** 2;
-      total += weight;
-      for (let d = 0; d < width; d++) code[d] += weight * codes[i * width + d];
+    const indices = this.index.knn(x, y, AROUND + 1), away = Array.from(indices, (i) => Math.hypot(xy[2 * i] - x, xy[2 * i + 1] - y));
+    const code = new Float32Array(width), weights = shepard(away);
+    weights.forEach((weight, k) => {
+      for (let d = 0; d < width; d++) code[d] += weight * codes[indices[k] * width + d];
     });
-    for (let d = 0; d < width; d++) code[d] /= total;
-    return { code, distance: distances[0] };
+    return { code, distance: away[0] };
   }
 
   // The other way round for maps without axes: the mean place of the nearest codes.
   weighted(code) {
-    const found = this.nearest(code, AROUND);
+    const found = this.nearest(code, AROUND + 1), xy = this.data.get("xy");
     if (!found) return null;
-    const xy = this.data.get("xy"), scale = Math.max(found[0].distance, 1e-12);
-    let x = 0, y = 0, total = 0;
-    for (const { i, distance } of found) {
-      const weight = (scale / Math.max(distance, 1e-12)) ** 2;
-      total += weight;
-      x += weight * xy[2 * i];
-      y += weight * xy[2 * i + 1];
-    }
-    return [x / total, y / total];
+    const weights = shepard(found.map(({ distance }) => distance));
+    return [0, 1].map((side) => weights.reduce((sum, weight, k) => sum + weight * xy[2 * found[k].i + side], 0));
   }
 
   // The encoded points nearest to a code, in the latent space itself; exact, by looking at all of them.
@@ -88,4 +77,13 @@ export class Places {
     const code = this.data.code(i), at = this.place(code), here = this.lifted(at[0], at[1]);
     return Math.sqrt(here.reduce((sum, value, d) => sum + (value - code[d]) ** 2, 0));
   }
+}
+
+// Weights, in sum 1, of all but the last of some points, by their distances in rising order.
+function shepard(distances) {
+  const reach = distances.at(-1);
+  if (distances[0] === 0 || !(reach > distances[0])) return [1]; // on a point, or all equally far
+  const raw = distances.slice(0, -1).map((distance) => ((reach - distance) / (reach * distance)) ** 2);
+  const total = raw.reduce((a, b) => a + b);
+  return raw.map((weight) => weight / total);
 }
