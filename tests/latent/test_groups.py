@@ -129,6 +129,26 @@ def test_random_lengths_are_those_of_the_closed_form():
     assert found.null_length == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.parametrize(("a", "b"), [(3, 900), (900, 3), (200, 300), (400, 600), (500, 500)])
+def test_chance_for_large_groups_is_drawn_faster_and_no_differently(monkeypatch, a, b):
+    codes = (np.random.default_rng(0).exponential(size=(1000, 3)) * [1, 2, 5]).astype(np.float32)
+    both = np.arange(a + b)
+    point_by_point = groups.attribute(codes, both[:a], both[a:], draws=3000)
+    monkeypatch.setattr(groups, "LARGE", 100)
+    found = groups.attribute(codes, both[:a], both[a:], draws=3000)
+    assert found.null_length == pytest.approx(point_by_point.null_length, rel=0.06)
+    assert found.null_effect == pytest.approx(point_by_point.null_effect, rel=0.06)
+    assert found.p_value == pytest.approx(point_by_point.p_value, abs=0.04)
+
+
+def test_large_groups_of_equal_codes_are_not_beyond_chance(monkeypatch):
+    monkeypatch.setattr(groups, "LARGE", 10)
+    for value in (0.0, 0.3):
+        codes = np.full((40, 1), value, np.float32)
+        found = groups.attribute(codes, np.arange(20), np.arange(20, 40), draws=9)
+        assert (found.length, found.effect, found.null_effect, found.p_value) == (0, None, None, 1)
+
+
 def test_the_same_seed_gives_the_same_answer():
     codes, plain, shifted = planted()
     first, again, other = (groups.attribute(codes, plain, shifted, draws=20, seed=s) for s in (3, 3, 4))

@@ -21,7 +21,7 @@ from vae_core.errors import CodeError, ConfigError
 
 BLOCK = (
     2**20
-)  # scores a thread holds at once (8 MiB stay in the processor's cache), or those of one query if more
+)  # scores a thread holds at once (8 MiB stay in the processor's cache), or those of 4 queries if more
 TILE = 256  # codes scored by one small product
 BAND = 32  # tiles reduced to the best of each column before the few best are looked for
 MARGIN = 8  # candidates measured beyond the k wanted, so that rounding of the scores cannot hide a neighbour
@@ -72,7 +72,7 @@ class CodeIndex:
             raise ConfigError(f"k is {k}, but must be between 1 and the number of codes, {n}.")
         finite(query, "query", latent)
         count = min(k + MARGIN, n)
-        step = min(16, max(1, BLOCK // (self.scoring.shape[0] * TILE + count * (latent + BAND))))
+        step = min(16, max(4, BLOCK // (self.scoring.shape[0] * TILE + count * (latent + BAND))))
         parts = [slice(start, start + step) for start in range(0, len(query), step)]
         indices, distances = np.empty((len(query), k), np.int64), np.empty((len(query), k))
 
