@@ -24,7 +24,7 @@ export class Layers {
 
   begin() {
     this.cache = {};
-    const { facts } = this.page, plane = facts.method === "plane";
+    const { facts } = this.page, plane = facts.method === "plane" && facts.latentDim > 1; // one dimension stands beside its spread
     this.possible = {
       tiles: Boolean(facts.axes), density: true, prior: plane && facts.hasPrior, means: facts.classNames.length > 0,
       ellipses: plane && this.page.data.has("log_variance"), slice: Boolean(facts.axes) && facts.latentDim > 2,
