@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from torch.distributions import Independent, Normal, kl_divergence
 
 from vae_core import checkpoint, data, maps, processes
@@ -392,6 +393,8 @@ def test_maps_used_longest_ago_make_room(loaded, cache):
     assert not (cache / ".dead.abc.new").exists()
     assert maps.clean(2 * size + 100) > 0.9 * size
     assert [each.exists() for each in made] == [True, False, True]
+    assert maps.clean(0, keep=made[0]) > 0
+    assert [each.exists() for each in made] == [True, False, False]
     assert maps.clean(0) > 0
     assert not any(each.exists() for each in made)
     assert (cache / "models").is_dir()
@@ -417,7 +420,7 @@ def test_a_map_is_made_by_a_process_and_found_again(path, loaded):
 
 def test_a_map_can_be_stopped_and_started_again(path, loaded, cache):
     cache.mkdir(parents=True)
-    with maps.jobs.FileLock(cache / ".at-work.lock"):  # somebody else's turn
+    with FileLock(cache / ".at-work.lock"):  # somebody else's turn
         folder = maps.start(path, HELD_OUT)
         until(lambda: "another map" in maps.status(folder).message, folder)
         maps.stop(folder)
@@ -437,7 +440,7 @@ def test_a_process_stopped_before_it_began_ends_by_itself(path):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_killed_process_leaves_no_map_and_can_be_started_again(path, cache):
     cache.mkdir(parents=True)
-    with maps.jobs.FileLock(cache / ".at-work.lock"):
+    with FileLock(cache / ".at-work.lock"):
         folder = maps.start(path, HELD_OUT)
         until(lambda: "another map" in maps.status(folder).message, folder)
         assert maps.status(folder).state == "waiting"

@@ -46,10 +46,10 @@ def forget(folder: Path) -> None:
     shutil.rmtree(work_of(folder), ignore_errors=True)
 
 
-def clean(max_bytes: int = MAX_BYTES) -> int:
+def clean(max_bytes: int = MAX_BYTES, keep: Path | None = None) -> int:
     """Remove the maps used longest ago until the rest take at most `max_bytes`; return the bytes that went.
 
-    What killed processes left behind goes as well. Maps that are under way are not touched.
+    The map in `keep` stays, however large it is. What killed processes left behind goes as well. Maps that are under way are not touched.
     """
     home = root()
     if not home.is_dir():
@@ -62,6 +62,8 @@ def clean(max_bytes: int = MAX_BYTES) -> int:
         for each in sorted(maps, key=lambda each: (each / store.INFO).stat().st_mtime_ns):
             if kept - gone <= max_bytes:
                 break
+            if each == keep:
+                continue
             store.remove(each)
             gone += sizes[each]
     return gone

@@ -115,7 +115,8 @@ def conduct(
             if not kept or is_complete(folder):
                 shutil.rmtree(work_of(folder), ignore_errors=True)
     if kept:
-        cache.clean()
+        with suppress(OSError, MapError):  # the map is there; room is made next time
+            cache.clean(keep=folder)
     return folder
 
 
