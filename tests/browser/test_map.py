@@ -1,6 +1,7 @@
 """The map in a real browser: every place answers, points tell what they are, lassos select, the address restores."""
 
 import re
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -264,6 +265,34 @@ def test_pca_of_ten_dimensions_and_the_colours(look):
     reader.page.locator(".colour select").select_option("label")
     expect(reader.page.locator(".chip")).to_have_count(10)
     assert reader.query("colour") == "label"
+
+
+def test_points_fade_away_from_the_slice(look):
+    reader = look("map?model=mnist-vae-10d&projection=plane&first=0&second=1")
+    points = reader.page.locator("canvas.points")
+    reader.page.locator(".layers summary").click()
+    box = reader.page.get_by_label("Fade away from the slice")
+    before = reader.visitor.pixels(points)
+    reader.visitor.until(lambda: reader.page.locator(".place").inner_text().count("nearest") > 0, "the codes")
+    box.check()
+    reader.visitor.until_pixels_change(before, points)
+    box.uncheck()
+    reader.visitor.until(lambda: np.array_equal(reader.visitor.pixels(points), before), "all points again")
+
+
+def test_the_map_is_saved_as_a_picture_a_drawing_and_a_table(look, digits):
+    reader = look()
+    start = {"png": b"\x89PNG", "svg": b"<svg", "csv": b'"point"', "parquet": b"PAR1"}
+    for words, suffix in (("PNG", "png"), ("SVG", "svg"), ("CSV", "csv"), ("Parquet", "parquet")):
+        reader.page.locator(".save summary").click()
+        with reader.page.expect_download() as found:
+            reader.page.locator(".save div").get_by_text(words).click()
+        content = Path(found.value.path()).read_bytes()
+        assert found.value.suggested_filename.endswith(f".{suffix}")
+        assert content.startswith(start[suffix])
+        if suffix == "svg":
+            assert content.count(b"<circle") >= 0.98 * len(digits.reference)  # those in view
+        reader.page.locator(".save").evaluate("menu => (menu.open = false)")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
