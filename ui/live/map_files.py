@@ -45,14 +45,14 @@ class Shown:
         values = np.where(rows >= 0, encoded.error.numpy()[rows], np.nan)
         return values.astype(np.float32)
 
-    @cached_property
+    @property
     def has_error(self) -> bool:
         asked = self.map.info.config.source
         return "error" in self.map.columns or (asked == "reference" and self.has_originals)
 
-    @cached_property
+    @property
     def has_originals(self) -> bool:
-        """Whether the example behind each point can be shown; a draw is behind none."""
+        """Whether the example behind each point can be shown; a draw is behind none. Data may be fetched meanwhile."""
         source = self.map.info.config.source
         return source != "draws" and "index" in self.map.columns and library.data_here(self.opened)
 
@@ -72,7 +72,9 @@ def publish(found: Map, opened: OpenModel) -> Shown:
     """Make a map known to the routes; return it under its id."""
     map_id = maps.key(opened.id, found.info.config, opened.checkpoint.description.data)
     with _lock:
-        if map_id not in _shown:
+        held = _shown.get(map_id)
+        # The same model may have been sent before; only a file of this machine may say where its data are.
+        if held is None or (opened.local and not held.opened.local):
             _shown[map_id] = Shown(map_id, found, opened)
         _shown.move_to_end(map_id)
         while len(_shown) > MAX_SHOWN:
@@ -183,6 +185,8 @@ def worst(shown: Shown) -> list[dict[str, Any]]:
 
 def outliers(shown: Shown) -> list[dict[str, Any]]:
     """The points in the emptiest surroundings of the latent space."""
+    if len(shown.map) < 2:
+        raise GroupError("One point has no neighbours that it could stand out from; show more points.")
     found = _log_density(shown.id)
     ranked = density.worst(-found, None, LONELY)[None]
     return [_listed(shown, int(i), f"log density {found[i]:.1f} nats") for i in ranked]
@@ -217,7 +221,8 @@ def table(shown: Shown, suffix: str) -> tuple[str, bytes]:
 
 @lru_cache(maxsize=2)
 def _log_density(map_id: str) -> Shaped[np.ndarray, " n"]:
-    return density.log_density(find(map_id).map.codes)
+    codes = find(map_id).map.codes
+    return density.log_density(codes, k=min(density.NEIGHBOURS, len(codes) - 1))
 
 
 @lru_cache(maxsize=3)

@@ -15,6 +15,7 @@ import re
 import struct
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -82,7 +83,9 @@ async def _points(request: Request) -> Response:
     if (suffix := request.path_params["suffix"]) not in _KINDS:
         raise Refused(f"Points cannot be saved as .{suffix[:40]}; use csv or parquet.")
     name, content = await _of_map(request, "table", suffix)
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{suffix}"'}
+    # A model is named after a file, which may be called anything (RFC 6266).
+    kept_as = quote(f"{name}.{suffix}", safe="", errors="replace")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{kept_as}"}
     return Response(content, media_type=_KINDS[suffix], headers=_FRESH | headers)
 
 

@@ -1,5 +1,6 @@
 """From settings to a map: at once where that takes no time, else in a process of its own, watched here."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -40,7 +41,11 @@ def _waited_for(opened: OpenModel, chosen: MapConfig) -> Map | None:
     folder = maps.folder(opened.checkpoint, chosen)
     status = maps.status(folder)
     if status.state == "finished":
-        return _opened(str(folder))
+        try:
+            return _opened(str(folder))
+        except MapError as error:
+            _offer_again(str(error), folder)
+            return None
     stopped = st.session_state.get("map_stopped") == str(folder)
     if status.state in ("failed", "stopped") or stopped:
         _offer_again(status.message if status.state == "failed" else "Stopped.", folder)
@@ -61,7 +66,8 @@ def _offer_again(sentence: str, folder: Path) -> None:
 
     def again() -> None:
         st.session_state.pop("map_stopped", None)
-        maps.forget(folder)
+        with suppress(MapError):  # its process has not ended yet: the page shows when it has
+            maps.forget(folder)
 
     st.button("Try again", icon=":material/refresh:", on_click=again)
 
@@ -83,10 +89,11 @@ def _progress(folder: str) -> None:
 def _file(opened: OpenModel) -> Path:
     """The model's file; one that was only sent to this page is put beside the maps."""
     path = library.models().get(opened.name)
-    if path is not None:
+    if opened.local and path is not None:
         return path
     path = maps.root() / "models" / f"{opened.id}{checkpoint.SUFFIX}"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # saving says what is wrong
+            path.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.save(path, opened.checkpoint)
     return path

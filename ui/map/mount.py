@@ -43,14 +43,14 @@ def show(opened: OpenModel, made: Map, chosen: MapConfig) -> None:
         return take
 
     handlers = {f"on_{name}_change": sent(name) for name in ("explore", "a", "b")}
-    _component()(key=_KEY, data=facts(shown, chosen), **handlers)
+    _component()(key=_KEY, data=facts(opened, shown, chosen), **handlers)
     if target := st.session_state.pop(_GOES_TO, None):
         st.switch_page(target)
 
 
-def facts(shown: Shown, chosen: MapConfig) -> dict[str, Any]:
-    """What the component must know of a map, as JSON."""
-    opened, info = shown.opened, shown.map.info
+def facts(opened: OpenModel, shown: Shown, chosen: MapConfig) -> dict[str, Any]:
+    """What the component must know of a map, as JSON; a model may have several names, and one of them is in view."""
+    info = shown.map.info
     description = opened.checkpoint.description
     height, width, channels = picture_shape(description.model.data_shape)
     method, dims = chosen.projection.method, (chosen.projection.first, chosen.projection.second)
@@ -65,7 +65,7 @@ def facts(shown: Shown, chosen: MapConfig) -> dict[str, Any]:
         "dims": dims,
         "axes": info.axes,
         "origin": info.origin,
-        "axisNames": _axis_names(method, dims),
+        "axisNames": _axis_names(method, dims, info.latent_dim),
         "classNames": info.class_names,
         "factorNames": info.factor_names,
         "labelName": "class",
@@ -80,16 +80,16 @@ def facts(shown: Shown, chosen: MapConfig) -> dict[str, Any]:
 
 def belief(info: MapInfo) -> str:
     """How much of the picture to believe, in words."""
-    said = []
+    said, folded = [], info.config.projection.method in ("umap", "tsne")
     if info.explained and info.latent_dim > 2:
         shares = " + ".join(f"{100 * share:.0f}" for share in info.explained)
         said.append(f"The axes show {shares} % of the codes' variance")
-    if info.trustworthiness is not None and info.latent_dim > 2:
+    if info.trustworthiness is not None and (folded or info.latent_dim > 2):
         said.append(
             f"trustworthiness {info.trustworthiness:.3f}, continuity {info.continuity:.3f} "
             "(1: neighbours on the map are neighbours in the latent space, and the other way round)"
         )
-    if info.config.projection.method in ("umap", "tsne"):
+    if folded:
         said.append("between the points, codes are interpolated from the nearest encoded ones")
     if info.left_out:
         said.append(f"{info.left_out:,} points are left out, whose codes are NaN or infinite")
@@ -97,7 +97,9 @@ def belief(info: MapInfo) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
 
 
-def _axis_names(method: str, dims: tuple[int, int]) -> list[str]:
+def _axis_names(method: str, dims: tuple[int, int], latent_dim: int) -> list[str]:
+    if latent_dim == 1 and method in ("plane", "pca"):
+        return [settings.name(0), "spread"]
     if method == "plane":
         return [settings.name(dim) for dim in dims]
     prefix = {"pca": "PC", "umap": "UMAP ", "tsne": "t-SNE "}[method]

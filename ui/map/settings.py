@@ -1,5 +1,6 @@
 """Which points the map shows and how they are laid out: chosen on the page, restored from the address."""
 
+import math
 from typing import Any
 
 import streamlit as st
@@ -18,6 +19,7 @@ SOURCES = {
 }
 METHODS = {"plane": "Latent plane", "pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
 DRAWS = (10_000, 70_000, 200_000, 1_000_000)
+METRICS = ("euclidean", "cosine", "manhattan")
 _WHOLE = ("count", "first", "second", "neighbours", "seed")
 _REAL = ("min_dist", "perplexity")
 _OF_METHOD = {
@@ -31,6 +33,10 @@ _OF_METHOD = {
 def choose(opened: OpenModel) -> MapConfig | None:
     """Show the controls; return what they say, or None, explained, where that makes no map."""
     settings = _settings()
+    if settings.setdefault("model", opened.name) != opened.name:  # which dimensions matter is a model's own
+        settings["model"] = opened.name
+        for name in ("first", "second"):
+            settings.pop(name, None)
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     _select(row, "source", "Points", _sources(opened), SOURCES, 250)
     if settings["source"] == "draws":
@@ -91,13 +97,15 @@ def _from_address(said: dict[str, str]) -> dict[str, Any]:
         found["source"] = said["source"]
     if said.get("projection") in METHODS:
         found["method"] = said["projection"]
-    if "metric" in said:
+    if said.get("metric") in METRICS:
         found["metric"] = said["metric"]
     for names, number in ((_WHOLE, int), (_REAL, float)):
         for name in names:
             try:
-                found[name] = number(said[name])
-            except (KeyError, ValueError):
+                value = number(said[name])
+                if math.isfinite(value):
+                    found[name] = value
+            except (KeyError, ValueError, OverflowError):
                 continue
     return found
 
@@ -160,8 +168,7 @@ def _details(method: str) -> None:
 
         label = name.replace("_", " ").capitalize()
         if name == "metric":
-            options = ("euclidean", "cosine", "manhattan")
-            st.selectbox(label, options, key=key, help=info.description, on_change=keep)
+            st.selectbox(label, METRICS, key=key, help=info.description, on_change=keep)
         else:
             step = 1 if name in _WHOLE else None
             st.number_input(label, key=key, step=step, help=info.description, on_change=keep)
