@@ -100,6 +100,18 @@ def test_an_address_that_asks_for_data_that_are_not_here_shows_what_there_is(vis
     assert component.facts["originals"] is False
 
 
+@pytest.mark.parametrize("method", ["plane", "pca"])
+def test_a_single_dimension_is_shown_over_its_spread(visit, folder, component, method):
+    (folder / "one.safetensors").write_bytes(making.content(latent_dim=1))
+    app = visit(model="one", projection=method, first="3", second="8")
+    assert not app.error
+    assert (component.facts["n"], component.facts["dims"]) == (
+        making.EXAMPLES,
+        (0, 0 if method == "plane" else 1),
+    )
+    assert component.facts["axisNames"] == ["z₁", "spread"]
+
+
 # --- dimensions of a plane ----------------------------------------------------------------------------------
 
 
