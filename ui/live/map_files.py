@@ -18,11 +18,14 @@ from vae_core.data import Dataset
 from vae_core.errors import DataError, DataNotFound, GroupError, MapError
 from vae_core.evaluation.encoding import encode
 from vae_core.latent import density, groups
+from vae_core.latent.faithfulness import Faithfulness, faithfulness
 from vae_core.maps import Map
 from vae_core.models.rendering import pictures
 
 MAX_SHOWN = 8  # maps that can be asked about; the one used longest ago goes first
 PER_CLASS, LONELY = 4, 24  # points in a list of the worst
+DENSITY_PAIRS = 5_000_000_000  # distances looked at for the outliers of a map: seconds
+FAITHFUL_SAMPLE = 500  # points whose neighbourhoods tell how faithful a map is, where it was made at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +172,18 @@ def inverse(shown: Shown, x: float, y: float) -> dict[str, Any]:
     return {"code": codes[0].tolist(), "inside": bool(found[0])}
 
 
+def faithful(shown: Shown) -> dict[str, Any]:
+    """How much of a map to believe; estimated from some of its points."""
+    found = _faithfulness(shown.id)
+    return {"trustworthiness": found.trustworthiness, "continuity": found.continuity, "rows": found.rows}
+
+
+@lru_cache(maxsize=32)
+def _faithfulness(map_id: str) -> Faithfulness:
+    shown = find(map_id)
+    return faithfulness(shown.map.codes, shown.map.xy, sample=FAITHFUL_SAMPLE)
+
+
 def worst(shown: Shown) -> list[dict[str, Any]]:
     """The points with the largest reconstruction error, some of each class."""
     if not shown.has_error:
@@ -222,6 +237,10 @@ def table(shown: Shown, suffix: str) -> tuple[str, bytes]:
 @lru_cache(maxsize=2)
 def _log_density(map_id: str) -> Shaped[np.ndarray, " n"]:
     codes = find(map_id).map.codes
+    among = max(DENSITY_PAIRS // len(codes), density.NEIGHBOURS + 1)
+    if among < len(codes):  # neighbours are looked for among a sample, so that a million points take seconds
+        sample = np.random.default_rng(0).choice(len(codes), among, replace=False)
+        return density.log_density(codes[sample], codes)
     return density.log_density(codes, k=min(density.NEIGHBOURS, len(codes) - 1))
 
 

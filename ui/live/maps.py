@@ -3,6 +3,7 @@
     GET  /maps/ID/COLUMN              a column of the map, little-endian, row after row (xy, codes, label, ...)
     GET  /maps/ID/item/N              the original of point N: u16 height, width, channels, then its pixels
     GET  /maps/ID/search/KIND         worst (reconstructed, per class) or outliers, as JSON
+    GET  /maps/ID/faithful            trustworthiness and continuity of a map that was made at once, as JSON
     GET  /maps/ID/points.csv, .parquet  codes, places and labels, as a file to keep
     POST /maps/ID/summary             u32 n, then u32 numbers of points: count, classes, mean code, spread, as JSON
     GET  /maps/ID/inverse?x=X&y=Y     what UMAP's own inverse says is behind a place, as JSON
@@ -42,6 +43,7 @@ def route() -> BaseRoute:
             Route("/{id}/item/{number}", checked(_item)),
             Route("/{id}/search/{kind}", checked(_search)),
             Route("/{id}/inverse", checked(_inverse)),
+            Route("/{id}/faithful", checked(_faithful)),
             Route("/{id}/points.{suffix}", checked(_points)),
             Route("/{id}/summary", checked(_summary), methods=["POST"]),
             Route("/{id}/attribute", checked(_attribute), methods=["POST"]),
@@ -67,6 +69,10 @@ async def _search(request: Request) -> Response:
     if (kind := request.path_params["kind"]) not in ("worst", "outliers"):
         raise Refused(f"{kind[:40]!r} cannot be searched for; use worst or outliers.")
     return JSONResponse({"points": await _of_map(request, kind)}, headers=_FRESH)
+
+
+async def _faithful(request: Request) -> Response:
+    return JSONResponse(await _of_map(request, "faithful"), headers=_FRESH)
 
 
 async def _inverse(request: Request) -> Response:

@@ -16,6 +16,7 @@ from vae_core.maps import Map, MapInfo
 from vae_core.models.rendering import picture_shape
 
 _KEY, _GOES_TO = "live-map", "map_goes_to"
+FEWEST = 30  # points whose neighbourhoods say something
 _ENDS = "path_ends"  # {"a": code, "b": code} of the model in view, for paths between them
 
 
@@ -75,6 +76,7 @@ def facts(opened: OpenModel, shown: Shown, chosen: MapConfig) -> dict[str, Any]:
         "hasPrior": description.model.kind == "vae",
         "originals": shown.has_originals,
         "belief": belief(info),
+        "toMeasure": info.trustworthiness is None and info.latent_dim > 2 and info.n > FEWEST,
     }
 
 

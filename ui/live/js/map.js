@@ -130,22 +130,39 @@ class MapPage {
     this.panel.show(this.target);
   }
 
-  // What can wait until the points are on the screen.
+  // What can wait until the points are on the screen: first what the map itself needs, then what points are asked for.
   async later() {
     const { data, facts } = this;
     try {
       if (facts.n * facts.latentDim <= MOST_CODES) await data.want("codes");
-      if (facts.method === "plane" && data.has("log_variance")) await data.want("log_variance");
-      for (const name of ["label", "kl", "error"]) if (data.has(name)) await data.want(name);
+      if (this.data === data) this.settle();
+      for (const name of ["log_variance", "kl", "error"]) if (data.has(name)) await data.want(name);
     } catch (error) {
       if (error.name !== "AbortError") this.say(error.message);
-      return;
     }
     if (this.data !== data) return;
-    this.typical = this.usualGap();
-    this.fadeSlice();
     this.stage.redraw("marks");
     if (this.target) this.panel.show(this.target);
+  }
+
+  settle() {
+    this.typical = this.usualGap();
+    this.fadeSlice();
+    if (this.target) this.panel.show(this.target);
+    this.believe(this.data);
+  }
+
+  // How faithful a map is that was made at once: measured when it is on the screen.
+  async believe(data) {
+    if (!this.facts.toMeasure) return;
+    try {
+      const { trustworthiness, continuity, rows } = await data.json("faithful");
+      if (this.data !== data) return;
+      this.find(".belief").textContent = [this.facts.belief, `Trustworthiness ${trustworthiness.toFixed(3)}, continuity ${continuity.toFixed(3)}` +
+        (rows < this.facts.n ? ` (estimated from ${rows.toLocaleString("en")} points)` : "") + "."].filter(Boolean).join(" ");
+    } catch (error) {
+      if (error.name !== "AbortError") this.say(error.message);
+    }
   }
 
   // The median distance from an encoded code to its nearest neighbour, from a sample.
