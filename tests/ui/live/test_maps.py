@@ -11,6 +11,7 @@ import pytest
 import torch
 from pyarrow import csv, parquet
 from scipy.spatial.distance import cdist
+from sklearn.manifold import trustworthiness
 from starlette.applications import Starlette
 
 from tests.ui import making
@@ -368,6 +369,17 @@ def test_nothing_else_can_be_searched_for(client, shown, kind):
     assert len(answer.text) < 120
 
 
+def test_how_faithful_a_map_is_can_be_asked(client):
+    """All of 360 points are looked at, so the figure is scikit-learn's."""
+    shown = show(library.opened("five", making.make(latent_dim=5)))
+    told = client.get(f"/maps/{shown.id}/faithful").json()
+    assert told["rows"] == 360
+    expected = trustworthiness(shown.map.codes, shown.map.xy, n_neighbors=12)
+    assert told["trustworthiness"] == pytest.approx(expected, abs=1e-6)
+    there_and_back = trustworthiness(shown.map.xy, shown.map.codes, n_neighbors=12)
+    assert told["continuity"] == pytest.approx(there_and_back, abs=1e-6)
+
+
 # --- the inverse of UMAP ------------------------------------------------------------------------------------
 
 
@@ -467,7 +479,16 @@ def test_no_other_files_are_made(client, shown, suffix):
 
 # --- whom they answer ---------------------------------------------------------------------------------------
 
-READ = ["xy", "item/0", "search/worst", "search/outliers", "inverse?x=0&y=0", "points.csv", "points.parquet"]
+READ = [
+    "xy",
+    "faithful",
+    "item/0",
+    "search/worst",
+    "search/outliers",
+    "inverse?x=0&y=0",
+    "points.csv",
+    "points.parquet",
+]
 STRANGERS = [
     {"origin": "https://elsewhere.example"},
     {"origin": "null"},
