@@ -9,8 +9,11 @@ One tree, so that a page or a command catches one class and lets real bugs crash
     ├── CodeError           a latent code has the wrong width, or is not finite
     ├── GroupError          a group of points is empty, overlaps another, or reaches beyond the codes
     ├── ProjectionError     codes cannot be laid out on a map as asked
+    ├── PlaneError          a plane through latent space, or a grid on it, cannot be drawn as asked
+    ├── PathError           a path between codes cannot be drawn as asked
     ├── CheckpointError     a file is not a checkpoint this program can load
     ├── MapError            a map cannot be computed, read or written
+    ├── ExportError         a picture or film cannot be written as a file
     ├── Stopped             long work was asked to stop, and did
     └── TrainingError       a run cannot go on
         └── NonFiniteLoss   the loss became NaN or infinite; the last good weights are kept
@@ -47,12 +50,24 @@ class ProjectionError(ExplorerError, ValueError):
     """Codes cannot be laid out on a map as asked: too few of them, all equal, or no such dimension."""
 
 
+class PlaneError(ExplorerError, ValueError):
+    """A plane through latent space, or a grid on it, cannot be drawn as asked."""
+
+
+class PathError(ExplorerError, ValueError):
+    """A path cannot be drawn as asked: its ends are equal or not finite, or there are too few points."""
+
+
 class CheckpointError(ExplorerError, ValueError):
     """A file is not a checkpoint that this program can load; the message names what is wrong in it."""
 
 
 class MapError(ExplorerError, RuntimeError):
     """A map of encoded data cannot be computed, read or written."""
+
+
+class ExportError(ExplorerError, RuntimeError):
+    """Pictures, a film or codes cannot be written to a file to keep."""
 
 
 class Stopped(ExplorerError):

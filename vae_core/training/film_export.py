@@ -4,9 +4,7 @@ The picture is laid out once; only what changes from snapshot to snapshot is dra
 scale over the whole film, so that what moves on the screen moved in the latent space.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,8 +14,8 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from vae_core import checkpoint, data
-from vae_core.errors import CheckpointError, TrainingError
+from vae_core import checkpoint, data, movies
+from vae_core.errors import CheckpointError, ExportError, Stopped, TrainingError
 from vae_core.training.film import Frame, Items
 from vae_core.training.run import Metrics, Run
 
@@ -94,8 +92,8 @@ def frames(run: Run) -> Iterator[Picture]:
 def write_gif(
     path: Path,
     run: Run,
-    should_cancel: ShouldCancel = lambda: False,
-    on_progress: OnProgress = lambda done, total: None,
+    should_cancel: ShouldCancel = movies.never,
+    on_progress: OnProgress = movies.silent,
 ) -> bool:
     """Write the film as an animated GIF that repeats, ten snapshots a second, the last one for two seconds.
 
@@ -112,118 +110,42 @@ def write_gif(
         TrainingError: there is no snapshot yet, one cannot be read, or the file cannot be written.
     """
     numbers = epochs(run)
-    with _place(path) as temporary:
-        palette = _palette(run, numbers)
-        flow = _Flow(_frames(run, numbers), len(numbers), should_cancel, on_progress)
-        pictures = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in flow)
-        first = next(pictures, None)
-        if first is not None:
-            durations = [1000 // PER_SECOND] * (len(numbers) - 1) + [1000 * LAST_S]
-            first.save(
-                temporary, "GIF", save_all=True, append_images=pictures, duration=durations, loop=0, optimize=False
-            )  # fmt: skip
-        return _keep(temporary, path, flow)
+    durations = [1000 // PER_SECOND] * (len(numbers) - 1) + [1000 * LAST_S] * bool(numbers)
+    return _written(
+        lambda: movies.write_gif(
+            path, _frames(run, numbers), durations, _palette(run, numbers), should_cancel, on_progress
+        )
+    )
 
 
 def write_mp4(
     path: Path,
     run: Run,
-    should_cancel: ShouldCancel = lambda: False,
-    on_progress: OnProgress = lambda done, total: None,
+    should_cancel: ShouldCancel = movies.never,
+    on_progress: OnProgress = movies.silent,
 ) -> bool:
     """Write the film as H.264 in an MP4 file that browsers play; arguments, result and errors as `write_gif`."""
     numbers = epochs(run)
-    with _place(path) as temporary:
-        flow = _Flow(_frames(run, numbers), len(numbers), should_cancel, on_progress)
-        _encode(temporary, flow)
-        return _keep(temporary, path, flow)
-
-
-def _encode(path: Path, pictures: "_Flow") -> None:
-    writer = _video_writer(path)
-    writer.send(None)
-    try:
-        content = b""
-        for picture in pictures:
-            content = picture.tobytes()
-            writer.send(content)
-        if not pictures.cancelled:
-            for _ in range(PER_SECOND * LAST_S - 1):
-                writer.send(content)
-    finally:
-        writer.close()
-
-
-def _video_writer(path: Path) -> Any:
-    try:
-        import imageio_ffmpeg  # type: ignore[import-untyped,unused-ignore]
-
-        return imageio_ffmpeg.write_frames(
-            str(path),
-            (WIDTH, HEIGHT),
-            fps=PER_SECOND,
-            codec="libx264",
-            quality=8,
-            macro_block_size=2,
-            ffmpeg_log_level="error",
-            # Two threads leave the processor to a run that trains; the index comes first, so playing starts at once.
-            output_params=["-threads", "2", "-movflags", "+faststart", "-f", "mp4"],
+    return _written(
+        lambda: movies.write_mp4(
+            path,
+            _frames(run, numbers),
+            len(numbers),
+            PER_SECOND,
+            hold=PER_SECOND * LAST_S,
+            should_stop=should_cancel,
+            on_progress=on_progress,
         )
-    except (ImportError, RuntimeError) as error:
-        raise TrainingError(
-            f"No MP4 can be made, because ffmpeg is not here ({str(error).split(chr(10))[0]}); "
-            "run `pip install -r requirements.txt`, or save the film as GIF."
-        ) from None
+    )
 
 
-class _Flow:
-    """Pictures one by one until somebody cancels."""
-
-    def __init__(
-        self,
-        pictures: Iterator[Image.Image],
-        total: int,
-        should_cancel: ShouldCancel,
-        on_progress: OnProgress,
-    ) -> None:
-        self._pictures, self._total = pictures, total
-        self._should_cancel, self._on_progress = should_cancel, on_progress
-        self._done = 0
-        self.cancelled = False
-
-    def __iter__(self) -> Iterator[Image.Image]:
-        for picture in self._pictures:
-            self.cancelled = self.cancelled or self._should_cancel()
-            if self.cancelled:
-                return
-            yield picture
-            self._done += 1
-            self._on_progress(self._done, self._total)
-
-
-@contextmanager
-def _place(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path`, which is gone afterwards unless it was renamed."""
-    temporary: Path | None = None
+def _written(write: Callable[[], None]) -> bool:
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
-        ) as file:
-            temporary = Path(file.name)
-        yield temporary
-    except OSError as error:
-        reason = error.strerror or str(error).split("\n")[0]
-        raise TrainingError(f"{path} could not be written ({reason}); make room there.") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _keep(temporary: Path, path: Path, flow: _Flow) -> bool:
-    if flow.cancelled:
+        write()
+    except Stopped:
         return False
-    temporary.chmod(0o644)  # temporary files can be read by their owner only
-    temporary.replace(path)
+    except ExportError as error:
+        raise TrainingError(str(error)) from None
     return True
 
 
