@@ -532,7 +532,10 @@ def test_ctrl_c_leaves_nothing(path, tmp_path):
     command = [sys.executable, "-m", "vae_core", "map", str(path), "--source", "held-out"]
     command += ["--projection", "umap", "--out", str(out)]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    # A shell that put these tests into the background has made them, and so the child, deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     child = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     assert child.stderr is not None
     assert any("Encoding" in line for line in child.stderr)
     child.send_signal(signal.SIGINT)
