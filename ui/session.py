@@ -6,6 +6,7 @@ State that must outlive a page lives under plain keys of `st.session_state`, nev
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -68,8 +69,13 @@ def code(opened: OpenModel) -> list[float]:
 
 def keep(name: str, values: list[float]) -> None:
     """Remember the code in view; one that is not finite is not worth it."""
-    if all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+    if is_finite(values):
         st.session_state[CODES][name] = [float(value) for value in values]
+
+
+def is_finite(values: Sequence[Any]) -> bool:
+    """Whether all that a browser sent as a code are numbers that a code may hold."""
+    return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
 
 
 def arrived_with() -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import session
+from ui import path_ends, session
 from ui.library import OpenModel
 from ui.live import assets, map_files
 from ui.live.map_files import Shown
@@ -17,7 +17,6 @@ from vae_core.models.rendering import picture_shape
 
 _KEY, _GOES_TO = "live-map", "map_goes_to"
 FEWEST = 30  # points whose neighbourhoods say something
-_ENDS = "path_ends"  # {"a": code, "b": code} of the model in view, for paths between them
 
 
 @st.cache_resource(show_spinner=False)
@@ -39,7 +38,7 @@ def show(opened: OpenModel, made: Map, chosen: MapConfig) -> None:
                 session.keep(opened.name, wish["values"])
                 st.session_state[_GOES_TO] = "pages/explore.py"
             else:
-                _ends(opened)[name] = [float(value) for value in wish["values"]]
+                path_ends.set_end(opened.name, name, wish["values"])
 
         return take
 
@@ -71,7 +70,7 @@ def facts(opened: OpenModel, shown: Shown, chosen: MapConfig) -> dict[str, Any]:
         "factorNames": info.factor_names,
         "labelName": "class",
         "z": session.code(opened),
-        "ends": {name: _ends(opened).get(name) for name in ("a", "b")},
+        "ends": {name: path_ends.ends(opened.name).get(name) for name in ("a", "b")},
         "address": settings.address(chosen),
         "hasPrior": description.model.kind == "vae",
         "originals": shown.has_originals,
@@ -106,8 +105,3 @@ def _axis_names(method: str, dims: tuple[int, int], latent_dim: int) -> list[str
         return [settings.name(dim) for dim in dims]
     prefix = {"pca": "PC", "umap": "UMAP ", "tsne": "t-SNE "}[method]
     return [f"{prefix}{number}" for number in (1, 2)]
-
-
-def _ends(opened: OpenModel) -> dict[str, list[float]]:
-    ends: dict[str, dict[str, list[float]]] = st.session_state.setdefault(_ENDS, {})
-    return ends.setdefault(opened.name, {})
