@@ -1,6 +1,6 @@
 """One Chromium for a whole benchmark, and pages in it that carry the probe (`probe.js`)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,14 +30,17 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def opened(browser: Browser, url: str) -> AsyncIterator[Page]:
-    """Open a page with an empty cache and wait until it shows its first decoded image."""
+async def opened(
+    browser: Browser, url: str, *, until: str = FIRST_IMAGE, probes: Sequence[Path] = (PROBE,)
+) -> AsyncIterator[Page]:
+    """Open a page with an empty cache and wait for a mark, as a rule until it shows its first decoded image."""
     context = await browser.new_context(viewport={"width": VIEWPORT_WIDTH, "height": VIEWPORT_HEIGHT})
     try:
         page = await context.new_page()
-        await page.add_init_script(path=PROBE)
+        for probe in probes:
+            await page.add_init_script(path=probe)
         await page.goto(url, wait_until="commit")
-        shown = f"performance.getEntriesByName('{FIRST_IMAGE}').length > 0"
+        shown = f"performance.getEntriesByName('{until}').length > 0"
         await page.wait_for_function(shown, timeout=PATIENCE_MS)
         yield page
     finally:

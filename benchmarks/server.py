@@ -16,6 +16,7 @@ from typing import IO
 ROOT = Path(__file__).resolve().parent.parent
 APP = ROOT / "app.py"
 STOCK = ROOT / "benchmarks" / "stock_page.py"
+STOCK_MAP = ROOT / "benchmarks" / "stock_map_page.py"
 
 PATIENCE_S = 60
 POLL_S = 0.005
@@ -36,7 +37,7 @@ class Server:
 
     def memory(self) -> int:
         """Return the resident bytes of the server and of every process it started."""
-        return _resident(self.pid)
+        return resident(self.pid)
 
 
 @contextmanager
@@ -95,7 +96,8 @@ def _free_port() -> int:
         return port
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
+    """Return the resident bytes of a process and of every process it started."""
     processes = list(_processes())
     family, grown = {pid}, True
     while grown:
