@@ -300,7 +300,7 @@ def test_zooming_out_and_in_again_reuses_what_is_known(run):
 def test_coarse_tiles_come_before_fine_ones_from_the_middle_outwards(run):
     script = """
       const { grid, channel } = await open({ auto: false, tiles: 20 });
-      grid.stream.each = 0.16; // 100 tiles per request
+      Object.defineProperty(grid.stream, 'count', { value: 100 });
       const order = [], s = grid.spacing;
       while (channel.busy) { channel.answer(); }
       for (const [u, v] of channel.asked.flat()) order.push([Math.round((u + 3) / s.unit), Math.round((v + 3) / s.unit)]);
@@ -322,7 +322,7 @@ def test_coarse_tiles_stand_for_their_neighbours_until_these_come(run):
     script = """
       const { grid, channel } = await open({ auto: false, tiles: 20 });
       channel.current = null; // the first request goes unanswered
-      grid.stream.each = 16 / 25;
+      Object.defineProperty(grid.stream, 'count', { value: 25 });
       grid.ask();
       channel.answer();
       await frame();
@@ -373,7 +373,7 @@ def test_another_plane_replaces_every_tile_and_the_old_ones_stay_until_then(run)
       const old = { clear: clear(), wrong: wrong(grid).most };
       page.origin = Float32Array.of(-5, 4);
       grid.replane(); // before the first answer: its tiles are of a plane that is gone, but newer than what is shown
-      grid.stream.each = 16 / 25;
+      Object.defineProperty(grid.stream, 'count', { value: 25 });
       channel.answer();
       await frame();
       const between = { clear: clear(), wrong: wrong(grid).most };
@@ -397,7 +397,7 @@ def test_a_slider_that_keeps_moving_refreshes_every_corner(run):
     script = """
       const { grid, channel, page } = await open({ tiles: 20, auto: false });
       while (channel.busy) channel.answer();
-      grid.stream.each = 16 / 25;
+      Object.defineProperty(grid.stream, 'count', { value: 25 });
       const start = grid.edition;
       for (let k = 0; k < 40; k++) { page.origin = Float32Array.of(k / 10, 0); grid.replane(); channel.answer(); }
       const editions = [];
@@ -405,6 +405,28 @@ def test_a_slider_that_keeps_moving_refreshes_every_corner(run):
       return Math.min(...editions) - start;
     """
     assert run(script) > 15  # 40 answers of 25 tiles refresh 400 tiles twice
+
+
+def test_requests_are_as_large_as_their_time_allows_whatever_the_way_takes(run):
+    script = """
+      const { Pace } = await load("walk-stream");
+      return ARG.map(([way, each, noise]) => {
+        const pace = new Pace(), first = pace.count;
+        for (let k = 0; k < 30; k++) { const n = k % 3 ? pace.count : 22; pace.add(n, way + each * n * (1 + noise * Math.sin(7 * k))); }
+        return [first, pace.count];
+      });
+    """
+    cases = [[1, 0.04, 0], [15, 0.04, 0], [3, 0.16, 0], [3, 0.16, 0.3], [2, 3, 0], [2, 0.001, 0]]
+    counts = run(script, cases)
+    assert {first for first, _ in counts} == {256}
+    assert [count for _, count in counts] == [
+        pytest.approx(400, rel=0.3),
+        pytest.approx(400, rel=0.3),  # a busy machine: more and smaller requests would take longer
+        pytest.approx(100, rel=0.3),
+        pytest.approx(100, rel=0.5),
+        25,
+        1024,
+    ]
 
 
 def test_memory_is_bounded_and_the_least_recently_used_goes_first(run):

@@ -6,9 +6,10 @@
 import { Channel, DECODE } from "./socket.js";
 import { pattern } from "./walk-layer.js";
 
-const ANSWER_MS = 16; // what one answer may take: a view that changes meanwhile waits no longer than that
-const FEWEST = 25, FIRST = 128, MOST = 1024; // tiles per request; MOST is the server's limit
-const TRUST = 0.3; // weight of the newest answer in what a tile takes
+const ANSWER_MS = 16; // what the tiles of one answer may take, its way not counted: a new view waits about that long
+const FEWEST = 25, MOST = 1024; // tiles per request; MOST is the server's limit
+const MEMORY = 0.85;
+const PRIOR = { count: 256, ms: 16, weight: 0.1 }; // as if 256 tiles had taken so long, and none nothing
 const RANKS = { 4: 0, 2: 1, 1: 2 };
 const OLDEST = 1000;
 
@@ -31,12 +32,40 @@ export function wanted(layer, window, seen, edition) {
   return { cells: found.sort((a, b) => a.urgency - b.urgency), visible };
 }
 
+// What a tile takes, apart from what every answer takes whatever is in it: the slope of a line through the answers so
+// far, in which each weighs less than the one after it. Two made-up answers start it and keep it from guessing wildly.
+export class Pace {
+  constructor() {
+    Object.assign(this, { weight: 0, n: 0, t: 0, nn: 0, nt: 0 });
+  }
+
+  add(count, ms) {
+    for (const sum of ["weight", "n", "t", "nn", "nt"]) this[sum] *= MEMORY;
+    this.weight += 1;
+    this.n += count;
+    this.t += ms;
+    this.nn += count * count;
+    this.nt += count * ms;
+  }
+
+  // ms per tile.
+  get each() {
+    const { count, ms, weight: share } = PRIOR, weight = this.weight + 2 * share;
+    const n = this.n + share * count, t = this.t + share * ms, nn = this.nn + share * count * count, nt = this.nt + share * count * ms;
+    return Math.max((weight * nt - n * t) / (weight * nn - n * n), ANSWER_MS / MOST);
+  }
+
+  get count() {
+    return Math.min(Math.max(Math.round(ANSWER_MS / this.each), FEWEST), MOST);
+  }
+}
+
 export class Stream {
   // arrived(answer, tag), refused(sentence); connect makes a channel.
   constructor({ arrived, refused, connect = (on) => new Channel(on) }) {
     this.arrived = arrived;
     this.channel = connect({ onAnswer: (answer, tag) => this.answered(answer, tag), onError: refused });
-    this.each = ANSWER_MS / FIRST; // ms a tile takes
+    this.pace = new Pace();
     this.asked = 0; // tiles, since the beginning
   }
 
@@ -44,20 +73,20 @@ export class Stream {
     return this.channel.busy;
   }
 
+  // How many tiles to ask for at once.
   get count() {
-    return Math.min(Math.max(Math.round(ANSWER_MS / this.each), FEWEST), MOST);
+    return this.pace.count;
   }
 
-  // codes: Float32Array of all tiles of the tag.
+  // payload: the codes of all tiles, one after the other.
   ask(model, width, payload, tag) {
     const count = payload.length / width;
     this.asked += count;
-    this.channel.ask({ model, kind: DECODE, count, width, payload, tag: { ...tag, count, full: count >= this.count, at: performance.now() } });
+    this.channel.ask({ model, kind: DECODE, count, width, payload, tag: { ...tag, count, at: performance.now() } });
   }
 
   answered(answer, tag) {
-    // A request of a few tiles is mostly the way there and back, which says nothing about many.
-    if (tag.full) this.each += TRUST * ((performance.now() - tag.at) / tag.count - this.each);
+    this.pace.add(tag.count, performance.now() - tag.at);
     this.arrived(answer, tag);
   }
 
