@@ -1,0 +1,409 @@
+// The Paths panel: several paths between the same codes, decoded, measured on one scale, scrubbed and played together.
+//
+// The server makes a path (a list of codes with its figures); its pictures come over the live socket once and are kept,
+// so that moving along the paths only draws.
+
+import { Channel, DECODE } from "./socket.js";
+import { Decoder } from "./walk-film.js";
+import { Ends, ENDS, codeText, parseCode } from "./walk-ends.js";
+import { Play, PLAY } from "./walk-play.js";
+import { Row, WAYS, commonScale, distanceWords, frameAt, number } from "./walk-strip.js";
+import { Save, SAVE } from "./walk-save.js";
+import { Talk, TALK } from "./walk-talk.js";
+import { paint } from "./paint.js";
+import { usualGap } from "./walk-wander.js";
+
+const PAUSE_MS = 120; // after the last change of a series
+const COUNTS = [30, 60, 120, 240];
+const COUNT = 120;
+const MOST_CODES = 64e6; // numbers; more than that stays on the server
+const SMOOTH = "explore.smooth"; // one choice for all pages
+
+export const PATHS = `
+  <section class="paths" aria-label="Paths">
+    ${ENDS}
+    <div class="nothing"><p></p><button type="button" class="random">Two random encoded items</button></div>
+    <div class="choices" role="group" aria-label="Paths between the ends">
+      ${Object.entries(WAYS).map(([way, { name, title }]) => `<label title="${title}"><input type="checkbox" data-way="${way}"${way === "linear" ? " checked" : ""}> ${name}</label>`).join("")}
+      <span class="how"><label title="Go on past both ends, to 1.5 times the path"><input type="checkbox" class="over"> Overshoot</label>
+      <label title="Space each path so that every step changes its image equally"><input type="checkbox" class="equal"> Equal visual steps</label>
+      <label>Frames <select class="count">${COUNTS.map((n) => `<option${n === COUNT ? " selected" : ""}>${n}</option>`).join("")}</select></label></span>
+    </div>
+    <div class="walks" hidden>
+      <div class="heroes"></div>
+      <div class="playing">${PLAY}<span class="extras"><button type="button" class="talk-on" title="Full screen, large, moved by keys">Talk mode</button>${SAVE}</span></div>
+      <ol class="rows"></ol>
+    </div>
+    ${TALK}
+  </section>`;
+
+export class Paths {
+  // page: { facts: { model: { id, name }, latentDim, dataShape, z, ends: { a, b }, hasPrior, classNames, encodedCount },
+  //         data (MapData with codes and label, or null), say(sentence), address(), explore(code) }
+  constructor(root, page) {
+    Object.assign(this, { page, rows: new Map(), chosen: "linear", jumped: null, gap: null });
+    this.root = root.querySelector(".paths");
+    this.find = (selector) => this.root.querySelector(selector);
+    const say = (sentence) => page.say(sentence);
+    this.decoder = new Decoder(() => ({ id: page.facts.model.id, width: page.facts.latentDim }), say);
+    this.live = new Channel({ onAnswer: (answer, jumped) => this.looked(answer, jumped), onError: say });
+    this.ends = new Ends(this.root, page, this.decoder, { changed: () => this.changed(), current: () => this.current(), jump: (mark) => this.jump(mark) });
+    this.play = new Play(this.root, {
+      frames: () => this.chosenRow()?.n ?? 0, legs: () => Math.max(this.ends.list.length - (this.ends.closed ? 0 : 1), 1),
+      move: (p) => this.move(p), change: (playing) => this.move(this.play.p, playing), settle: () => page.address(),
+    });
+    this.save = new Save(this.root, { chosen: () => this.toSave(), model: () => page.facts.model.id });
+    this.talk = new Talk(this.root, this);
+    this.jumpHero = this.hero("jumped", "");
+    this.jumpCanvas = this.jumpHero.querySelector("canvas");
+    this.listen();
+    this.smooth(localStorage.getItem(SMOOTH) === "true");
+  }
+
+  get facts() {
+    return this.page.facts;
+  }
+
+  get marks() {
+    return this.ends.marks;
+  }
+
+  listen() {
+    const on = (selector, type, act) => this.find(selector).addEventListener(type, act);
+    for (const box of this.root.querySelectorAll(".choices input, .choices select")) box.addEventListener("change", () => this.changed());
+    on(".random", "click", () => this.ends.from(this.find(".random").dataset.source));
+    on(".talk-on", "click", () => this.talk.enter());
+    this.root.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  // --- another model -------------------------------------------------------------------------------------------
+
+  // The facts are here, or others than before: another model starts anew, of the same one only what is known changes.
+  begin() {
+    const { id } = this.facts.model;
+    if (this.model !== id) {
+      this.model = id;
+      this.forget();
+      const [, height, width] = this.facts.dataShape;
+      this.root.style.setProperty("--shape", width / height);
+      Object.assign(this, { jumped: null, gap: null, told: null });
+      this.ends.begin();
+      this.play.go(0);
+    }
+    this.dataHere();
+    this.outline();
+  }
+
+  // The usual gap between codes, once the codes are here.
+  async dataHere() {
+    const { data } = this.page;
+    if (this.told === data) return;
+    Object.assign(this, { told: data, gap: null });
+    const without = !data?.has("codes"), box = this.find('[data-way="data"]');
+    box.disabled = without;
+    box.closest("label").classList.toggle("off", without);
+    if (without || data.n * data.width > MOST_CODES) return;
+    try {
+      const codes = await data.want("codes");
+      if (this.page.data === data) this.gap = usualGap(codes, data.width);
+    } catch (error) {
+      if (error.name !== "AbortError") this.page.say(error.message);
+    }
+    if (this.page.data === data) this.rescale();
+  }
+
+  codes() {
+    return this.page.data?.get("codes") ?? null;
+  }
+
+  // --- which paths ---------------------------------------------------------------------------------------------
+
+  ways() {
+    return [...this.root.querySelectorAll(".choices [data-way]")].filter((box) => box.checked && !box.disabled).map((box) => box.dataset.way);
+  }
+
+  get how() {
+    return { count: Number(this.find(".count").value), closed: this.ends.closed, overshoot: this.find(".over").checked ? 1.5 : 1, equal: this.find(".equal").checked };
+  }
+
+  // Ends or choices changed: what is known is out of date at once, and new paths are asked for soon.
+  changed() {
+    clearTimeout(this.pause);
+    this.outline();
+    for (const row of this.rows.values()) if (this.text(row) !== row.asked) row.outdate();
+    this.page.address();
+    this.pause = setTimeout(() => this.ask(), PAUSE_MS);
+  }
+
+  // One row for each chosen path, in one order.
+  outline() {
+    const ways = this.ends.list.length >= 2 ? this.ways() : [];
+    for (const way of this.rows.keys()) if (!ways.includes(way)) this.drop(way);
+    for (const way of ways) if (!this.rows.has(way)) this.rows.set(way, this.row(way));
+    const kept = ways.map((way) => this.rows.get(way));
+    this.rows = new Map(ways.map((way, i) => [way, kept[i]]));
+    kept.forEach(({ element }, i) => this.find(".rows").children[i] === element || this.find(".rows").insertBefore(element, this.find(".rows").children[i] ?? null));
+    if (!ways.includes(this.chosen) && ways.length) this.chosen = ways[0];
+    for (const row of kept) row.choose(row.way === this.chosen);
+    this.find(".walks").hidden = !ways.length && !this.jumped;
+    this.invite();
+    this.heroes();
+  }
+
+  row(way) {
+    const row = new Row(way, this.decoder, {
+      choose: (chosen) => this.choose(chosen), changed: () => this.rescale(), arrived: () => this.move(this.play.p),
+      hold: (p) => this.hold(p), settle: () => this.page.address(), ends: () => this.ends.list, codes: (points) => this.pointCodes(points),
+    });
+    row.title = WAYS[way].name;
+    return row;
+  }
+
+  async pointCodes(points) {
+    const { data } = this.page;
+    if (!data?.has("codes") || data.n * data.width > MOST_CODES) return null;
+    await data.want("codes").catch(() => null);
+    const codes = points.map((i) => (i >= 0 && i < data.n ? data.code(i) : null));
+    return codes.every(Boolean) ? codes : null;
+  }
+
+  drop(way) {
+    this.rows.get(way).close();
+    this.rows.delete(way);
+  }
+
+  forget() {
+    clearTimeout(this.pause);
+    for (const way of [...this.rows.keys()]) this.drop(way);
+  }
+
+  body(row) {
+    return { model: this.model, ends: this.ends.list.map(({ code }) => Array.from(code)), method: row.way, ...this.how };
+  }
+
+  text(row) {
+    return JSON.stringify(this.body(row));
+  }
+
+  ask() {
+    for (const row of this.rows.values()) {
+      const text = this.text(row);
+      if (row.asked === text && row.leave) continue;
+      row.asked = text;
+      row.ask(this.body(row));
+    }
+  }
+
+  invite() {
+    const { list } = this.ends, box = this.find(".nothing"), button = this.find(".random"), data = Boolean(this.page.data?.has("codes"));
+    const none = list.length >= 2 && !this.ways().length;
+    box.hidden = list.length >= 2 && !none;
+    button.hidden = none || list.length > 0 || !data;
+    button.dataset.source = "random";
+    this.find(".nothing p").textContent = none ? "Choose at least one kind of path."
+      : list.length === 1 ? "A path needs one more end: add it beside the first."
+        : `A path leads from one code to another: add two ends above${data ? ", or begin with" : "."}`;
+  }
+
+  // --- drawing -------------------------------------------------------------------------------------------------
+
+  ready() {
+    return [...this.rows.values()].filter(({ answer }) => answer);
+  }
+
+  rescale() {
+    const ready = this.ready(), scale = commonScale(ready.map(({ answer }) => answer), this.gap);
+    for (const row of ready) row.paint(scale, this.gap);
+    this.heroes();
+    this.save.refresh();
+  }
+
+  hero(way, name) {
+    const figure = document.createElement("figure");
+    figure.dataset.way = way;
+    figure.innerHTML = `<canvas width="1" height="1" role="img"></canvas><figcaption><strong><i></i></strong><span></span></figcaption><span class="acts"><button type="button" class="explore" title="Continue with this code on the Explore page">Explore</button></span>`;
+    figure.querySelector("strong").append(name);
+    figure.querySelector("canvas").setAttribute("aria-label", `${name || "Chosen code"}, decoded`);
+    figure.querySelector("canvas").addEventListener("click", () => this.rows.has(way) && this.choose(way));
+    figure.querySelector(".explore").addEventListener("click", () => {
+      const code = way === "jumped" ? this.jumped?.code : this.rows.get(way)?.answer && this.rows.get(way).code(this.play.p);
+      if (code) this.page.explore(code);
+    });
+    return figure;
+  }
+
+  // One large picture for each path that is there, and one for a bookmark that was called.
+  heroes() {
+    const figures = this.ready().map((row) => (row.hero ??= this.hero(row.way, row.title)));
+    if (this.jumped) figures.push(this.jumpHero);
+    const place = this.find(".heroes");
+    if (figures.length !== place.children.length || figures.some((figure, i) => figure !== place.children[i])) place.replaceChildren(...figures);
+    place.style.setProperty("--count", figures.length);
+    this.move(this.play.p);
+  }
+
+  // Every path at share p of its way.
+  move(p, playing = this.play?.playing) {
+    if (!this.play) return;
+    this.find(".rows").style.setProperty("--p", p);
+    for (const row of this.ready()) {
+      row.frame = frameAt(p, row.n);
+      if (!row.hero) continue;
+      row.film.show(row.hero.querySelector("canvas"), row.frame);
+      row.hero.querySelector("figcaption span").textContent = this.words(row);
+      row.hero.classList.toggle("chosen", row.way === this.chosen);
+    }
+    const row = this.chosenRow();
+    this.play.show(playing, row ? `t ${row.t(p).toFixed(2).replace("-", "−")} · ${row.frame + 1} of ${row.n}` : "");
+    this.talk?.show();
+  }
+
+  words(row) {
+    const near = row.answer.nearest?.[row.frame];
+    return [`t ${row.t(row.frame / (row.n - 1)).toFixed(2).replace("-", "−")}`, Number.isFinite(near) && distanceWords(near, this.gap)].filter(Boolean).join(" · ");
+  }
+
+  hold(p) {
+    this.back();
+    this.play.hold(p);
+  }
+
+  choose(way) {
+    this.chosen = way;
+    for (const row of this.rows.values()) row.choose(row.way === way);
+    this.back();
+    this.move(this.play.p);
+    this.save.refresh();
+    this.page.address();
+  }
+
+  chooseNext(by) {
+    const ways = this.ready().map(({ way }) => way);
+    if (ways.length) this.choose(ways[(ways.indexOf(this.chosen) + by + ways.length) % ways.length]);
+  }
+
+  chosenRow() {
+    const row = this.rows.get(this.chosen);
+    return row?.answer ? row : (this.ready()[0] ?? null);
+  }
+
+  // --- a code beside the paths -----------------------------------------------------------------------------------
+
+  // The code in view.
+  current() {
+    if (this.jumped) return this.jumped;
+    const row = this.chosenRow();
+    if (row) return { code: row.code(this.play.p), name: `${row.title.toLowerCase()}, t ${number(row.t(this.play.p))}` };
+    return this.ends.list.at(-1) ?? null;
+  }
+
+  jump(mark) {
+    this.play.pause();
+    this.look(mark.code, mark.name, mark.number);
+  }
+
+  look(code, name, number = 0) {
+    const fresh = !this.jumped;
+    this.jumped = { code: Float32Array.from(code), name, number };
+    this.jumpHero.querySelector("strong").lastChild.textContent = number ? `Bookmark ${number}` : "";
+    this.jumpHero.querySelector("figcaption span").textContent = name;
+    this.live.ask({ model: this.model, kind: DECODE, count: 1, width: this.facts.latentDim, payload: this.jumped.code, tag: this.jumped });
+    if (!fresh || this.talk.wander) return;
+    this.find(".walks").hidden = false;
+    this.heroes();
+  }
+
+  looked(answer, { code }) {
+    if (!this.jumped || code.length !== this.facts.latentDim) return;
+    paint(this.jumpCanvas, answer);
+    this.talk.show();
+  }
+
+  // To the paths again.
+  back() {
+    if (!this.jumped) return;
+    this.jumped = null;
+    this.outline();
+  }
+
+  left() {
+    this.back();
+    this.page.address();
+    this.find(".talk-on").focus();
+  }
+
+  smooth(on) {
+    this.smoothed = on;
+    this.root.classList.toggle("smoothed", on);
+    localStorage.setItem(SMOOTH, on);
+  }
+
+  key(event) {
+    const { target, key } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("dialog, select, details, textarea")) return;
+    if (target.tagName === "INPUT" && !["range", "checkbox"].includes(target.type)) return;
+    if (key === " " && target.closest("button, [type=checkbox]")) return;
+    if (!this.ready().length) return;
+    if ([" ", "ArrowLeft", "ArrowRight", "Home", "End"].includes(key)) this.back();
+    if (this.play.key(event)) event.preventDefault();
+  }
+
+  toSave() {
+    const row = this.chosenRow();
+    if (!row) return null;
+    const { closed, equal } = this.how, fps = Math.min(Math.max(Math.round(row.n / this.play.seconds), 1), 60);
+    return {
+      name: this.facts.model.name, ends: this.ends.list, way: row.way, wayName: row.title, codes: row.answer.codes, frames: row.n,
+      fps, closed, equal, pingPong: this.play.after === "pingpong", overshoot: this.how.overshoot,
+    };
+  }
+
+  // --- the link ------------------------------------------------------------------------------------------------
+
+  // What a link must restore, as short strings; nothing for what is as it is at first.
+  state() {
+    const { list, closed } = this.ends, { count, overshoot, equal } = this.how, state = {};
+    if (list.length) state.ends = list.map(({ code }) => codeText(code)).join(";");
+    if (list.length) state.names = list.map(({ name, spec }) => (spec ? `${name}@${spec}` : name).replaceAll("|", " ")).join("|");
+    if (list.length) state.paths = this.ways().join(",");
+    if (closed) state.closed = "1";
+    if (overshoot > 1) state.over = "1";
+    if (equal) state.equal = "1";
+    if (count !== COUNT) state.frames = String(count);
+    if (this.ready().length > 1 || this.chosen !== "linear") state.chosen = this.chosen;
+    if (this.play.p) state.at = String(Number(this.play.p.toFixed(4)));
+    return state;
+  }
+
+  // Take up what state() told; what makes no sense is left out.
+  restore(state) {
+    const { latentDim } = this.facts, names = (state.names ?? "").split("|");
+    const list = (state.ends ?? "").split(";").flatMap((text, i) => {
+      try {
+        const [, name, spec] = /^(.*?)(?:@(.*))?$/s.exec(names[i] ?? "");
+        return [{ code: parseCode(text, latentDim), name: name || `end ${i + 1}`, ...(spec && { spec }) }];
+      } catch {
+        return [];
+      }
+    });
+    const ways = (state.paths ?? "linear").split(",");
+    for (const box of this.root.querySelectorAll(".choices [data-way]")) box.checked = ways.includes(box.dataset.way);
+    this.find(".over").checked = state.over === "1";
+    this.find(".equal").checked = state.equal === "1";
+    this.find(".count").value = COUNTS.includes(Number(state.frames)) ? state.frames : String(COUNT);
+    this.ends.closed = state.closed === "1";
+    this.chosen = state.chosen in WAYS ? state.chosen : "linear";
+    this.play.go(Number(state.at) || 0);
+    this.ends.set(list.slice(0, 12));
+  }
+
+  close() {
+    this.talk.close();
+    this.play.pause();
+    this.save.close();
+    this.forget();
+    this.ends.close();
+    this.decoder.close();
+    this.live.close();
+  }
+}

@@ -1,0 +1,123 @@
+// A path as a file that the server makes, or as the command line that makes the same.
+
+import { codeText } from "./walk-ends.js";
+import { post } from "./walk-fetch.js";
+
+const KINDS = { png: "PNG contact sheet", gif: "GIF", mp4: "MP4", npz: "npz of codes and frames" };
+
+export const SAVE = `
+  <details class="save"><summary>Save</summary><div>
+    <p class="which"></p>
+    <div class="kinds">${Object.entries(KINDS).map(([kind, name]) => `<button type="button" data-as="${kind}">${name}</button>`).join("")}</div>
+    <span class="making" hidden><progress></progress><span role="status"></span><button type="button" class="cancel">Cancel</button></span>
+    <label class="command">The same on the command line<span><input readonly spellcheck="false"><button type="button" class="copy">Copy</button></span></label>
+    <p class="trouble" role="alert"></p>
+  </div></details>`;
+
+// The command line that makes the path. ends: [{ code, spec }].
+export function commandLine({ name, ends, way, frames, fps, closed, equal, pingPong }) {
+  const quoted = (text) => `"${text.replaceAll(/(["\\$`])/g, "\\$1")}"`;
+  const option = (flag, end) => (specOf(end).startsWith("-") ? `${flag}=` : `${flag} `) + quoted(specOf(end));
+  const via = ends.slice(1, -1).map((end) => option("--via", end));
+  return [
+    `python -m vae_core walk ${/^[\w./-]+$/.test(name) ? fileOf(name) : quoted(fileOf(name))}`, option("--from", ends[0]), ...via, option("--to", ends.at(-1)),
+    `--path ${way} --frames ${frames}`, fps !== 30 && `--fps ${fps}`, equal && "--equal-steps", closed && "--closed", pingPong && "--ping-pong", "--out walk.mp4",
+  ].filter(Boolean).join(" ");
+}
+
+const fileOf = (name) => `checkpoints/${name}.safetensors`;
+
+// What the command line calls an end: items and classes by name, other codes by their numbers, never taken for an item.
+function specOf({ code, spec }) {
+  const text = spec ?? codeText(code);
+  return spec || /[.,]/.test(text) ? text : text.includes("e") ? `${Number(text).toFixed(9)}` : `${text}.0`;
+}
+
+// There and back again without the turning points twice.
+export const thereAndBack = (codes) => [...codes, ...codes.slice(1, -1).reverse()];
+
+export class Save {
+  // on: { chosen() -> { name, ends, way, wayName, codes, fps, ... } or null, model() -> id }
+  constructor(root, on) {
+    this.on = on;
+    this.root = root.querySelector(".save");
+    this.find = (selector) => this.root.querySelector(selector);
+    for (const button of this.root.querySelectorAll("[data-as]")) button.addEventListener("click", () => this.save(button.dataset.as));
+    this.find(".cancel").addEventListener("click", () => this.stop());
+    this.find(".copy").addEventListener("click", () => this.copy());
+    this.root.addEventListener("toggle", () => this.root.open && this.refresh());
+    this.root.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      this.root.open = false;
+      this.find("summary").focus();
+    });
+    this.root.addEventListener("focusout", (event) => event.relatedTarget && !this.root.contains(event.relatedTarget) && (this.root.open = false));
+  }
+
+  refresh() {
+    const chosen = this.on.chosen();
+    for (const button of this.root.querySelectorAll("[data-as]")) button.disabled = !chosen || Boolean(this.making);
+    this.find(".command").hidden = !chosen;
+    this.find(".which").textContent = chosen ? `${chosen.wayName} path, ${chosen.codes.length} frames, ${chosen.fps} a second` : "There is no path to save yet.";
+    if (chosen) this.find(".command input").value = commandLine(chosen);
+  }
+
+  async save(as) {
+    const chosen = this.on.chosen();
+    if (!chosen || this.making) return;
+    const making = (this.making = new AbortController());
+    const film = as === "gif" || as === "mp4", frames = film && chosen.pingPong ? thereAndBack(chosen.codes) : chosen.codes;
+    this.busy(as);
+    try {
+      const body = { model: this.on.model(), as, frames, columns: Math.ceil(Math.sqrt(frames.length)), fps: chosen.fps };
+      const answer = await post("/walks/save", body, making.signal);
+      hand(await answer.blob(), `${chosen.name.replaceAll(/[^\w-]+/g, "-")}-${chosen.way}.${as}`);
+    } catch (error) {
+      if (!making.signal.aborted) this.find(".trouble").textContent = error.message;
+    } finally {
+      if (this.making === making) this.busy(null);
+    }
+  }
+
+  busy(as) {
+    clearInterval(this.clock);
+    this.find(".making").hidden = !as;
+    if (as) {
+      const start = performance.now(), seconds = () => Math.round((performance.now() - start) / 1000);
+      const tell = () => (this.find(".making [role]").textContent = `Making the ${KINDS[as]}… ${seconds()} s`);
+      tell();
+      this.clock = setInterval(tell, 1000);
+      this.find(".trouble").textContent = "";
+      this.find(".cancel").focus();
+    } else this.making = null;
+    this.refresh();
+  }
+
+  stop() {
+    this.making?.abort();
+    if (this.making) this.busy(null);
+  }
+
+  async copy() {
+    const field = this.find(".command input");
+    try {
+      await navigator.clipboard.writeText(field.value);
+      this.find(".copy").textContent = "Copied";
+      setTimeout(() => (this.find(".copy").textContent = "Copy"), 1500);
+    } catch {
+      field.select();
+    }
+  }
+
+  close() {
+    this.stop();
+    clearInterval(this.clock);
+  }
+}
+
+// Give a file to the browser's downloads.
+function hand(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
