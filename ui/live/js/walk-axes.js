@@ -3,6 +3,7 @@
 import { ticks } from "./run-curves.js";
 
 const APART = 44; // px between two numbers, at least
+const ENOUGH = 110; // px to a number; finer ones are not looked for then
 const EDGE = 4, TICK = 6; // px
 const VEIL = 0.8; // how much of a tile the strongest shade hides
 const STEPS = [1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01]; // of z, where ticks cannot be evenly spaced
@@ -12,6 +13,7 @@ export function axisTicks(spacing, low, high, length, place) {
   if (spacing.name === "linear") return ticks(low, high, Math.max(2, Math.floor(length / (2 * APART)))).map((tick) => ({ ...tick, at: place(tick.value) }));
   const tiny = 1e-4, [from, to] = [Math.max(low, tiny), Math.min(high, 1 - tiny)].map((p) => spacing.value(p)), found = [];
   for (const step of STEPS) {
+    if (found.length * ENOUGH > length) break;
     for (const tick of ticks(from, to, Math.ceil((to - from) / step) + 2)) {
       const at = place(spacing.at(tick.value)), whole = Math.abs(tick.value / step - Math.round(tick.value / step)) < 1e-6;
       if (whole && found.every((other) => Math.abs(other.at - at) >= APART)) found.push({ ...tick, at });

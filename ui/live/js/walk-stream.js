@@ -9,7 +9,7 @@ import { pattern } from "./walk-layer.js";
 const ANSWER_MS = 16; // what the tiles of one answer may take, its way not counted: a new view waits about that long
 const FEWEST = 25, MOST = 1024; // tiles per request; MOST is the server's limit
 const MEMORY = 0.85;
-const PRIOR = { count: 256, ms: 16, weight: 0.1 }; // as if 256 tiles had taken so long, and none nothing
+const PRIOR = { count: 256, ms: 16, weight: 0.3 }; // as if 256 tiles had taken so long, and none nothing
 const RANKS = { 4: 0, 2: 1, 1: 2 };
 const OLDEST = 1000;
 
