@@ -4,13 +4,13 @@
 // used again; what is missing comes over the live socket, coarse to fine, the newest view first. The tiles of the level
 // before stay underneath until their successors are there, and those of the plane before until they are replaced.
 
+import { View } from "./map-view.js";
 import { Cache } from "./walk-cache.js";
 import { Hand } from "./walk-hand.js";
 import { Layer, standIn } from "./walk-layer.js";
+import { Over } from "./walk-over.js";
 import { EXTENT, LEAST, Linear, MOST, Quantile } from "./walk-spacing.js";
 import { Stream, wanted } from "./walk-stream.js";
-import { View } from "./map-view.js";
-import { drawAxes, drawHovered, drawMarks } from "./walk-axes.js";
 
 const MARGIN = 1; // cells around the screen that are decoded too, when all others are
 const SLIVER = 0.5; // px; a tile of which less is to be seen is off the screen
@@ -32,7 +32,7 @@ export class Grid {
   constructor(root, page, { connect, kept } = {}) {
     this.element = root.querySelector(".walk-grid");
     Object.assign(this, { page, tiles: 20, extent: EXTENT, spacing: new Linear(20), keptAtMost: kept, view: null, home: null });
-    Object.assign(this, { edition: 0, layer: null, under: [], hovered: null, point: null, pending: null, frames: 0, notes: new Cache(KEPT_TILES) });
+    Object.assign(this, { edition: 0, layer: null, under: [], hovered: null, point: null, pending: null, frames: 0, over: new Over(page) });
     this.contexts = ["tiles", "over"].map((name) => this.element.querySelector(`canvas.${name}`).getContext("2d"));
     this.lay();
     this.stream = new Stream({ connect, arrived: (answer, tag) => this.arrived(answer, tag), refused: (sentence) => this.refused(sentence) });
@@ -67,7 +67,7 @@ export class Grid {
     this.plane = this.page.plane();
     this.edition++;
     this.cache.clear();
-    this.notes.clear();
+    this.over.forget();
     this.changed(cause);
     if (this.hovered) this.tell(this.hovered.cell);
   }
@@ -82,7 +82,7 @@ export class Grid {
     if (same && this.tiles === tiles && this.extent === extent) return true;
     Object.assign(this, { tiles, extent, spacing: spacing === "quantile" ? new Quantile(tiles) : new Linear(tiles, extent) });
     this.cache.clear();
-    this.notes.clear();
+    this.over.forget();
     if (!same) Object.assign(this, { layer: null, under: [] });
     if (!this.home) return true;
     this.home = this.fitted(this.home);
@@ -94,7 +94,7 @@ export class Grid {
 
   // The shades or outlines are others.
   remark() {
-    this.notes.clear();
+    this.over.forget();
     this.redraw();
   }
 
@@ -130,8 +130,8 @@ export class Grid {
 
   theme() {
     const style = getComputedStyle(this.element), ink = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
-    this.colours = { text: ink("--st-text-color", "#222"), halo: ink("--st-background-color", "#fff"), accent: ink("--st-primary-color", "#e4572e") };
-    this.font = `11px ${ink("--st-font", "sans-serif")}`;
+    this.over.colours = { text: ink("--st-text-color", "#222"), halo: ink("--st-background-color", "#fff"), accent: ink("--st-primary-color", "#e4572e") };
+    this.over.font = `11px ${ink("--st-font", "sans-serif")}`;
     this.redraw();
   }
 
@@ -299,36 +299,9 @@ export class Grid {
     if (!missing) this.under = [];
     tiles.clearRect(0, 0, tiles.canvas.width, tiles.canvas.height);
     for (const layer of [...this.under, this.layer]) layer.draw(tiles, view, density);
-    over.setTransform(density, 0, 0, density, 0, 0);
-    over.clearRect(0, 0, view.width, view.height);
-    drawMarks(over, this.marks(seen), this.colours);
-    if (this.hovered && this.hovered.cell.level === this.layer.level) drawHovered(over, this.box(this.hovered.cell), this.colours);
-    drawAxes(over, view, this.spacing, this.colours, this.font);
+    this.over.draw(over, this, seen);
     this.frames++;
     if (!missing && this.due) this.settle();
-  }
-
-  marks({ left, right, bottom, top }) {
-    const { shade, outline } = this.page, { level } = this.layer, found = [];
-    if (!shade && !outline) return found;
-    for (let j = bottom; j <= top; j++) {
-      for (let i = left; i <= right; i++) found.push({ ...this.box({ level, i, j }), ...this.note({ level, i, j }) });
-    }
-    return found;
-  }
-
-  note(cell) {
-    const key = `${cell.level}/${cell.i}/${cell.j}`, known = this.notes.get(key);
-    if (known) return known;
-    const { u, v } = this.place(cell), { shade, outline } = this.page;
-    const note = { shade: shade?.(u, v) ?? 0, outline: outline?.(u, v) ?? null };
-    this.notes.set(key, note);
-    return note;
-  }
-
-  box({ level, i, j }) {
-    const [x, y] = this.view.toScreen(this.spacing.edge(level, i), this.spacing.edge(level, j + 1));
-    return { x, y, side: this.spacing.side(level) * this.view.scale };
   }
 
   // --- measuring ---------------------------------------------------------------------------------------------
