@@ -9,6 +9,7 @@ const SHARES = [0.5, 0.8, 0.95]; // of the points, inside the lines
 const PRIOR = [0.5, 0.9, 0.99]; // of the prior's mass within its circles in the plane
 const MOST_ELLIPSES = 150;
 const RING_PX = 7;
+const THEME_MS = 500; // so often it is looked whether people have changed the theme
 
 export const LAYERS = [
   ["tiles", "Decoded images", true], ["density", "Data density", false], ["prior", "Prior", true], ["means", "Class means", false],
@@ -48,6 +49,7 @@ export class Layers {
   }
 
   theme(element) {
+    this.looked = performance.now();
     const style = getComputedStyle(element), text = style.getPropertyValue("--st-text-color").trim(), back = style.getPropertyValue("--st-background-color").trim();
     this.ink = text;
     this.paper = back;
@@ -59,7 +61,7 @@ export class Layers {
   // --- under the points --------------------------------------------------------------------------------------
 
   under(context, view, zoom) {
-    this.theme(this.page.root); // which people may change meanwhile
+    if (performance.now() - this.looked > THEME_MS) this.theme(this.page.root);
     drawGrid(context, view, this.colours);
     if (this.shows("tiles")) this.page.tiles.draw(context, view, zoom);
     if (this.shows("density")) this.density(context, view);

@@ -79,7 +79,7 @@ class MapPage {
   async open(facts) {
     this.data?.close();
     const data = new MapData(facts);
-    Object.assign(this, { facts, data, selection: null, hovered: null, pinned: null, found: null, typical: null, target: null, history: [], cursor: -1 });
+    Object.assign(this, { facts, data, selection: null, hovered: null, pinned: null, found: null, typical: null, target: null, counted: null, history: [], cursor: -1 });
     this.find(".map").setAttribute("aria-busy", "true");
     this.find(".belief").textContent = facts.belief;
     try {
@@ -227,6 +227,8 @@ class MapPage {
   }
 
   drew(count) {
+    if (count === this.counted) return;
+    this.counted = count;
     const all = this.facts.n, shown = count === all ? `${all.toLocaleString("en")} points` : `${count.toLocaleString("en")} of ${all.toLocaleString("en")} points in view`;
     this.find(".count").textContent = shown;
   }
