@@ -56,11 +56,11 @@ export class Ends {
 
   // end: { code, name, spec }; spec is how the command line calls it, where it has a name for it.
   add(...ends) {
-    this.set([...this.list, ...ends.map((end) => ({ ...end, code: Float32Array.from(end.code) }))].slice(0, MOST));
+    this.set([...this.list, ...ends.map((end) => ({ ...end, code: Float32Array.from(end.code) }))]);
   }
 
   set(list) {
-    this.list = list;
+    this.list = list.slice(0, MOST);
     this.draw();
     this.on.changed();
   }

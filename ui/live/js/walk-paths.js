@@ -42,6 +42,7 @@ export class Paths {
   //         data (MapData with codes and label, or null), say(sentence), address(), explore(code) }
   constructor(root, page) {
     Object.assign(this, { page, rows: new Map(), chosen: "linear", jumped: null, gap: null });
+    root.querySelector(".paths").outerHTML = PATHS; // a panel that was here before leaves no listeners
     this.root = root.querySelector(".paths");
     this.find = (selector) => this.root.querySelector(selector);
     const say = (sentence) => page.say(sentence);
@@ -54,7 +55,7 @@ export class Paths {
     });
     this.save = new Save(this.root, { chosen: () => this.toSave(), model: () => page.facts.model.id });
     this.talk = new Talk(this.root, this);
-    this.jumpHero = this.hero("jumped", "");
+    this.jumpHero = this.jumpedHero();
     this.jumpCanvas = this.jumpHero.querySelector("canvas");
     this.listen();
     this.smooth(localStorage.getItem(SMOOTH) === "true");
@@ -86,7 +87,7 @@ export class Paths {
       this.forget();
       const [, height, width] = this.facts.dataShape;
       this.root.style.setProperty("--shape", width / height);
-      Object.assign(this, { jumped: null, gap: null, told: null });
+      Object.assign(this, { jumped: null, gap: null, told: undefined });
       this.ends.begin();
       this.play.go(0);
     }
@@ -131,7 +132,7 @@ export class Paths {
     clearTimeout(this.pause);
     this.outline();
     for (const row of this.rows.values()) if (this.text(row) !== row.asked) row.outdate();
-    this.page.address();
+    if (!this.restoring) this.page.address();
     this.pause = setTimeout(() => this.ask(), PAUSE_MS);
   }
 
@@ -146,6 +147,7 @@ export class Paths {
     if (!ways.includes(this.chosen) && ways.length) this.chosen = ways[0];
     for (const row of kept) row.choose(row.way === this.chosen);
     this.find(".walks").hidden = !ways.length && !this.jumped;
+    this.find(".bookmarks .keep").hidden = !this.current();
     this.invite();
     this.heroes();
   }
@@ -229,6 +231,20 @@ export class Paths {
       const code = way === "jumped" ? this.jumped?.code : this.rows.get(way)?.answer && this.rows.get(way).code(this.play.p);
       if (code) this.page.explore(code);
     });
+    return figure;
+  }
+
+  // A bookmark has more to be done with.
+  jumpedHero() {
+    const figure = this.hero("jumped", ""), acts = figure.querySelector(".acts");
+    acts.insertAdjacentHTML("beforeend", `<button type="button" class="end">Add as end</button><button type="button" class="drop">Remove bookmark</button><button type="button" class="shut" aria-label="Back to the paths">✕</button>`);
+    const on = (selector, act) => acts.querySelector(selector).addEventListener("click", () => this.jumped && act(this.jumped));
+    on(".end", ({ code, name, number }) => this.ends.add({ code, name: number ? `bookmark ${number}` : name }));
+    on(".drop", ({ number }) => {
+      this.marks.drop(number);
+      this.back();
+    });
+    on(".shut", () => this.back());
     return figure;
   }
 
@@ -377,8 +393,8 @@ export class Paths {
 
   // Take up what state() told; what makes no sense is left out.
   restore(state) {
-    const { latentDim } = this.facts, names = (state.names ?? "").split("|");
-    const list = (state.ends ?? "").split(";").flatMap((text, i) => {
+    const { latentDim, model } = this.facts, names = (state.names ?? "").split("|"), same = !state.model || state.model === model.name;
+    const list = (same ? state.ends ?? "" : "").split(";").flatMap((text, i) => {
       try {
         const [, name, spec] = /^(.*?)(?:@(.*))?$/s.exec(names[i] ?? "");
         return [{ code: parseCode(text, latentDim), name: name || `end ${i + 1}`, ...(spec && { spec }) }];
@@ -392,9 +408,11 @@ export class Paths {
     this.find(".equal").checked = state.equal === "1";
     this.find(".count").value = COUNTS.includes(Number(state.frames)) ? state.frames : String(COUNT);
     this.ends.closed = state.closed === "1";
-    this.chosen = state.chosen in WAYS ? state.chosen : "linear";
+    this.chosen = Object.hasOwn(WAYS, state.chosen) ? state.chosen : "linear";
     this.play.go(Number(state.at) || 0);
-    this.ends.set(list.slice(0, 12));
+    this.restoring = true;
+    this.ends.set(list);
+    this.restoring = false;
   }
 
   close() {

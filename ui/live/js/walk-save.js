@@ -3,25 +3,24 @@
 import { codeText } from "./walk-ends.js";
 import { post } from "./walk-fetch.js";
 
-const KINDS = { png: "PNG contact sheet", gif: "GIF", mp4: "MP4", npz: "npz of codes and frames" };
+const KINDS = { png: "PNG contact sheet", gif: "GIF", mp4: "MP4", npz: "npz (codes, frames)" };
 
 export const SAVE = `
   <details class="save"><summary>Save</summary><div>
     <p class="which"></p>
     <div class="kinds">${Object.entries(KINDS).map(([kind, name]) => `<button type="button" data-as="${kind}">${name}</button>`).join("")}</div>
     <span class="making" hidden><progress></progress><span role="status"></span><button type="button" class="cancel">Cancel</button></span>
-    <label class="command">The same on the command line<span><input readonly spellcheck="false"><button type="button" class="copy">Copy</button></span></label>
+    <div class="command"><p>The same on the command line <button type="button" class="copy">Copy</button></p><code tabindex="0"></code></div>
     <p class="trouble" role="alert"></p>
   </div></details>`;
 
 // The command line that makes the path. ends: [{ code, spec }].
-export function commandLine({ name, ends, way, frames, fps, closed, equal, pingPong }) {
+export function commandLine({ name, ends, way, frames, fps, closed, equal, overshoot, pingPong }) {
   const quoted = (text) => `"${text.replaceAll(/(["\\$`])/g, "\\$1")}"`;
-  const option = (flag, end) => (specOf(end).startsWith("-") ? `${flag}=` : `${flag} `) + quoted(specOf(end));
-  const via = ends.slice(1, -1).map((end) => option("--via", end));
+  const codes = ends.map((end) => quoted(specOf(end).replace(/^-/, " -"))), via = codes.slice(1, -1); // "-1,2" would be taken for an option
   return [
-    `python -m vae_core walk ${/^[\w./-]+$/.test(name) ? fileOf(name) : quoted(fileOf(name))}`, option("--from", ends[0]), ...via, option("--to", ends.at(-1)),
-    `--path ${way} --frames ${frames}`, fps !== 30 && `--fps ${fps}`, equal && "--equal-steps", closed && "--closed", pingPong && "--ping-pong", "--out walk.mp4",
+    `python -m vae_core walk ${/^[\w./-]+$/.test(name) ? fileOf(name) : quoted(fileOf(name))}`, `--from ${codes[0]}`, via.length && `--via ${via.join(" ")}`, `--to ${codes.at(-1)}`,
+    `--path ${way} --frames ${frames}`, fps !== 30 && `--fps ${fps}`, equal && "--equal-steps", closed && "--closed", overshoot > 1 && `--overshoot ${overshoot}`, pingPong && "--ping-pong", "--out walk.mp4",
   ].filter(Boolean).join(" ");
 }
 
@@ -59,7 +58,7 @@ export class Save {
     for (const button of this.root.querySelectorAll("[data-as]")) button.disabled = !chosen || Boolean(this.making);
     this.find(".command").hidden = !chosen;
     this.find(".which").textContent = chosen ? `${chosen.wayName} path, ${chosen.codes.length} frames, ${chosen.fps} a second` : "There is no path to save yet.";
-    if (chosen) this.find(".command input").value = commandLine(chosen);
+    if (chosen) this.find(".command code").textContent = commandLine(chosen);
   }
 
   async save(as) {
@@ -99,13 +98,13 @@ export class Save {
   }
 
   async copy() {
-    const field = this.find(".command input");
+    const code = this.find(".command code");
     try {
-      await navigator.clipboard.writeText(field.value);
+      await navigator.clipboard.writeText(code.textContent);
       this.find(".copy").textContent = "Copied";
       setTimeout(() => (this.find(".copy").textContent = "Copy"), 1500);
     } catch {
-      field.select();
+      getSelection().selectAllChildren(code); // this browser does not let the page copy
     }
   }
 

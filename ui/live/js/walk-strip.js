@@ -63,7 +63,7 @@ export class Row {
     const leave = (this.leave = new AbortController());
     this.body = body;
     this.show("working");
-    this.progress({ done: null, says: "Asking…" });
+    this.progress({ done: null, says: "" });
     try {
       const answer = await fetchPath(body, { signal: leave.signal, progress: (line) => this.leave === leave && this.progress(line) });
       if (this.leave === leave) this.take(answer);
@@ -84,7 +84,7 @@ export class Row {
     const bar = this.find("progress");
     if (Number.isFinite(done)) bar.value = done;
     else bar.removeAttribute("value");
-    this.find(".says").textContent = says ?? "";
+    this.find(".says").textContent = says || (Number.isFinite(done) ? `${Math.floor(100 * done)} %` : "Waiting for its turn…");
   }
 
   stop() {
@@ -171,11 +171,13 @@ export class Row {
     this.find(".speed svg").setAttribute("viewBox", `0 0 ${steps.length} 1`);
     this.find(".bars").setAttribute("d", steps.map((value, i) => (i === worst ? "" : bar(value, i))).join(""));
     this.find(".worst").setAttribute("d", bar(steps[worst], worst));
-    this.find(".speed .of").textContent = `image change per step, full height ${number(most)}`;
-    const share = (worst + 0.5) / steps.length, flag = this.find(".flag");
-    flag.style.left = `${rounded(100 * share)}%`;
-    flag.style.setProperty("--share", rounded(share));
-    flag.textContent = `▼ worst jump ${number(steps[worst])}`;
+    this.find(".speed .of").textContent = `image change per step, up to ${number(most)}`;
+    const share = (worst + 0.5) / steps.length, flag = this.find(".flag"), left = share > 0.6;
+    // Beside its bar, towards the middle; the caption keeps out of the way.
+    flag.style.left = `${rounded((100 * (left ? worst : worst + 1)) / steps.length)}%`;
+    flag.classList.toggle("left", left);
+    this.find(".speed").classList.toggle("late", share < 0.34);
+    flag.textContent = left ? `worst jump ${number(steps[worst])} ▸` : `◂ worst jump ${number(steps[worst])}`;
     flag.dataset.step = worst;
   }
 
@@ -188,7 +190,7 @@ export class Row {
     this.find(".line").setAttribute("d", `M${points}`);
     this.find(".under").setAttribute("d", `M0 1L${points}L${last} 1Z`);
     this.find(".usual").setAttribute("d", gap ? `M0 ${y(gap)}H${last}` : "");
-    this.find(".near .of").textContent = `distance to the nearest encoded code, full height ${number(most)}${gap ? `; dashed: the usual gap between codes, ${number(gap)}` : ""}`;
+    this.find(".near .of").textContent = `nearest encoded code, up to ${number(most)} away${gap ? `; dashed: the usual gap, ${number(gap)}` : ""}`;
   }
 
   // A notch where the path passes an end.
