@@ -429,6 +429,17 @@ def test_requests_are_as_large_as_their_time_allows_whatever_the_way_takes(run):
     ]
 
 
+def test_a_long_slow_pan_does_not_unlearn_what_a_tile_takes(run):
+    script = """
+      const { Pace } = await load("walk-stream"), pace = new Pace(), counts = [];
+      for (let k = 0; k < 20; k++) { const n = k % 2 ? pace.count : 22; pace.add(n, 3 + 0.16 * n); }
+      for (let k = 0; k < 300; k++) { pace.add(18 + (k % 3), 8 + 5 * Math.sin(3 * k)); counts.push(pace.count); }
+      return counts;
+    """
+    counts = run(script)
+    assert 70 < min(counts) <= max(counts) < 150
+
+
 def test_memory_is_bounded_and_the_least_recently_used_goes_first(run):
     script = """
       const { grid, channel } = await open({ tiles: 10, kept: 300 }), sizes = [];

@@ -8,8 +8,10 @@ import { pattern } from "./walk-layer.js";
 
 const ANSWER_MS = 16; // what the tiles of one answer may take, its way not counted: a new view waits about that long
 const FEWEST = 25, MOST = 1024; // tiles per request; MOST is the server's limit
+const LONGEST_MS = 500; // a longer answer says that the line was cut, nothing about tiles
 const MEMORY = 0.85;
-const PRIOR = { count: 256, ms: 16, weight: 0.3 }; // as if 256 tiles had taken so long, and none nothing
+const FIRST = ANSWER_MS / 256; // ms a tile takes, until answers tell
+const SPREAD = 60; // tiles; answers whose sizes differ less than that tell little
 const RANKS = { 4: 0, 2: 1, 1: 2 };
 const OLDEST = 1000;
 
@@ -33,10 +35,11 @@ export function wanted(layer, window, seen, edition) {
 }
 
 // What a tile takes, apart from what every answer takes whatever is in it: the slope of a line through the answers so
-// far, in which each weighs less than the one after it. Two made-up answers start it and keep it from guessing wildly.
+// far, in which each weighs less than the one after it. Where their sizes hardly differ (a slow pan asks for a column at
+// a time) their noise would make up any slope, so it is drawn to the last one that was well known (a ridge regression).
 export class Pace {
   constructor() {
-    Object.assign(this, { weight: 0, n: 0, t: 0, nn: 0, nt: 0 });
+    Object.assign(this, { weight: 0, n: 0, t: 0, nn: 0, nt: 0, each: FIRST, known: FIRST }); // each: ms per tile
   }
 
   add(count, ms) {
@@ -46,13 +49,10 @@ export class Pace {
     this.t += ms;
     this.nn += count * count;
     this.nt += count * ms;
-  }
-
-  // ms per tile.
-  get each() {
-    const { count, ms, weight: share } = PRIOR, weight = this.weight + 2 * share;
-    const n = this.n + share * count, t = this.t + share * ms, nn = this.nn + share * count * count, nt = this.nt + share * count * ms;
-    return Math.max((weight * nt - n * t) / (weight * nn - n * n), ANSWER_MS / MOST);
+    const n = this.n / this.weight, t = this.t / this.weight, ridge = SPREAD ** 2;
+    const variance = this.nn / this.weight - n * n, together = this.nt / this.weight - n * t;
+    this.each = Math.max((together + ridge * this.known) / (variance + ridge), ANSWER_MS / MOST);
+    if (variance > ridge) this.known = this.each;
   }
 
   get count() {
@@ -86,7 +86,7 @@ export class Stream {
   }
 
   answered(answer, tag) {
-    this.pace.add(tag.count, performance.now() - tag.at);
+    this.pace.add(tag.count, Math.min(performance.now() - tag.at, LONGEST_MS));
     this.arrived(answer, tag);
   }
 
