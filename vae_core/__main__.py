@@ -1,4 +1,4 @@
-"""The command line: train a model, resume a run, evaluate a model, describe a file, map encoded data.
+"""The command line: train a model, resume a run, evaluate a model, describe a file, map encoded data, walk among codes.
 
     python -m vae_core train --data digits --latent-dim 2 --epochs 30 --seed 0 --out digits.safetensors
     python -m vae_core train --data mnist --run runs/mnist
@@ -7,14 +7,17 @@
     python -m vae_core evaluate digits.safetensors --json
     python -m vae_core describe digits.safetensors
     python -m vae_core map digits.safetensors --source train --projection umap --neighbours 15 --out digits-map
+    python -m vae_core walk digits.safetensors --grid 20 --out grid.png
+    python -m vae_core walk digits.safetensors --from 3 --to 8 --path geodesic --frames 120 --out walk.mp4
 
 Exit status: 0 done; 1 something went wrong on the way (one line says what); 2 a bad argument (one line
-names it); 130 stopped with Ctrl-C: training has written a loadable checkpoint, a map nothing.
+names it); 130 stopped with Ctrl-C: training has written a loadable checkpoint, a map or a walk nothing.
 """
 
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 import types
@@ -31,9 +34,11 @@ from vae_core.config import (
     Config,
     DataConfig,
     Experiment,
+    GridConfig,
     MapConfig,
     ModelConfig,
     ObjectiveConfig,
+    PathConfig,
     ProjectionConfig,
     TrainingConfig,
 )
@@ -44,7 +49,11 @@ DERIVED = {"data_shape", "name", "projection"}
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaint is one line."""
+    """An argument parser whose complaint is one line, and to which -0.5,2 is a code and no option."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._negative_number_matcher = re.compile(r"-\.?\d")
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
@@ -285,6 +294,46 @@ def map_codes(options: argparse.Namespace) -> int:
     return 0
 
 
+def walk(options: argparse.Namespace) -> int:
+    """Decode a grid of codes (--grid) or a path between codes (--from, --to) into a picture, movie or archive."""
+    from vae_core import checkpoint, walks
+
+    config = _walk_config(options)
+    is_grid = isinstance(config, GridConfig)
+    stem = Path(options.checkpoint).stem
+    out = _out(options.out or (f"{stem}-grid.png" if is_grid else f"{stem}-walk.mp4"))
+    walks.check_out(out, options.fps, is_grid=is_grid)
+    loaded = checkpoint.load(Path(options.checkpoint))
+    with _Stop("Stopping; nothing is written.") as stop, _ProgressLine(quiet=options.json) as line:
+        made = walks.make(loaded, config, stop, line.say)
+        walks.save(out, made, options.fps, options.scale, "ping_pong" in options, stop, line.say)
+    _report({"walk": str(out), **walks.figures(loaded, made)}, options.json)
+    return 0
+
+
+def _walk_config(options: argparse.Namespace) -> Any:
+    """Read which walk is meant; options of the other kind are refused."""
+    given = vars(options)
+    is_path = "start" in given or "end" in given
+    if ("grid" in given) == is_path:
+        raise ConfigError("walk draws one thing: give --grid N, or --from CODE and --to CODE.")
+    alien = (
+        (*GridConfig.model_fields, "principal") if is_path else (*PathConfig.model_fields, "via", "ping_pong")
+    )
+    for name in alien:
+        if name in given:
+            goes = "--grid" if is_path else "--from and --to"
+            raise ConfigError(f"--{name.replace('_', '-')} goes with {goes}; leave it out.")
+    if is_path:
+        if "start" not in given or "end" not in given:
+            raise ConfigError("A path has two ends: give both --from CODE and --to CODE.")
+        return _config(PathConfig, options, ends=(options.start, *given.get("via", ()), options.end))
+    if "principal" in given and "through" in given:
+        raise ConfigError("--principal and --through name two planes; leave one out.")
+    plane = "principal" if "principal" in given else "through" if "through" in given else "dimensions"
+    return _config(GridConfig, options, plane=plane)
+
+
 class _ProgressLine:
     """One line of a terminal that says what is under way; in a log, a line for each new thing."""
 
@@ -295,14 +344,18 @@ class _ProgressLine:
         return self
 
     def show(self, status: Any) -> None:
-        if self._quiet or not status.busy:
+        if status.busy:
+            self.say(status.message, status.done)
+
+    def say(self, message: str, done: float | None) -> None:
+        if self._quiet:
             return
         if sys.stderr.isatty():
-            share = "" if status.done is None else f" {status.done:.0%}"
-            print(f"\r\033[K{status.message}{share}", end="", file=sys.stderr, flush=True)
-        elif status.message != self._last:
-            print(status.message, file=sys.stderr, flush=True)
-        self._last = status.message
+            share = "" if done is None else f" {done:.0%}"
+            print(f"\r\033[K{message}{share}", end="", file=sys.stderr, flush=True)
+        elif message != self._last:
+            print(message, file=sys.stderr, flush=True)
+        self._last = message
 
     def __exit__(self, *_: object) -> None:
         if self._last and sys.stderr.isatty():
@@ -339,8 +392,8 @@ class _Stop:
     A second Ctrl-C is a real interrupt.
     """
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, sentence: str = "Stopping after this step; a checkpoint is written.") -> None:
+        self.asked, self._sentence = False, sentence
 
     def __call__(self) -> bool:
         return self.asked
@@ -359,7 +412,7 @@ class _Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        print("\nStopping after this step; a checkpoint is written.", file=sys.stderr)
+        print(f"\n{self._sentence}", file=sys.stderr)
 
 
 def _load(config: DataConfig, split: typing.Literal["train", "held-out"]) -> Any:
@@ -393,7 +446,7 @@ def _parser() -> Parser:
     shape: Any = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = Parser(prog="python -m vae_core", description=__doc__, **shape)
     commands = parser.add_subparsers(
-        dest="verb", required=True, metavar="train | resume | evaluate | describe | map"
+        dest="verb", required=True, metavar="train | resume | evaluate | describe | map | walk"
     )
 
     command = _command(commands, "train", train)
@@ -438,7 +491,49 @@ def _parser() -> Parser:
     _add_options(command, MapConfig, {"seed": "draw-seed"})
     _add_options(command, ProjectionConfig, {"method": "projection"})
     command.add_argument("--out", metavar="FOLDER", help="Folder to make. Default: one in the cache.")
+
+    _add_walk(_command(commands, "walk", walk))
     return parser
+
+
+def _add_walk(command: argparse.ArgumentParser) -> None:
+    code: dict[str, Any] = {"metavar": "CODE", "default": argparse.SUPPRESS}
+    command.add_argument("checkpoint", help="A .safetensors file written by this program.")
+    group = command.add_argument_group(
+        "a grid",
+        "CODE is the number of an encoded item, class:NAME (mean of a class), or a code such as 0.1,-2.",
+    )
+    group.add_argument(
+        "--grid", type=int, metavar="N", default=argparse.SUPPRESS, help="N x N tiles, from 2 to 40."
+    )
+    group.add_argument(
+        "--principal",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="The plane in which the data vary most.",
+    )
+    group.add_argument("--through", nargs=3, help="The plane of three codes.", **code)
+    _add_options(group, GridConfig, without=("grid", "plane", "through"))
+    group = command.add_argument_group("a path")
+    group.add_argument("--from", dest="start", help="The first code.", **code)
+    group.add_argument("--to", dest="end", help="The last code.", **code)
+    group.add_argument("--via", nargs="+", help="Codes in between, in order.", **code)
+    _add_options(group, PathConfig, without=("ends",))
+    group = command.add_argument_group("the file")
+    group.add_argument("--fps", type=_positive, default=30, help="Pictures a second of a movie. Default: 30.")
+    group.add_argument(
+        "--ping-pong",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="Run back after the end, so that a loop is smooth.",
+    )
+    group.add_argument(
+        "--scale", type=_positive, help="Make every pixel a square of so many. Default: as fits a screen."
+    )
+    group.add_argument(
+        "--out",
+        help="File to write: .png, .npz, and for a path .gif or .mp4. Default: CHECKPOINT-grid.png, CHECKPOINT-walk.mp4.",
+    )
 
 
 def _command(
@@ -453,13 +548,18 @@ def _command(
 
 
 def _add_options(
-    parser: argparse.ArgumentParser,
+    parser: Any,
     config: type[Config],
     called: Mapping[str, str] = types.MappingProxyType({}),
+    without: Sequence[str] = (),
 ) -> None:
     """One option per field of a config, explained by the field itself; `called` has options of other names."""
     for name, field in config.model_fields.items():
-        if name in DERIVED:
+        if name in DERIVED or name in without:
+            continue
+        if field.annotation is bool:
+            flag = "--" + name.replace("_", "-")
+            parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=field.description)
             continue
         default = "" if field.default is None else f" Default: {_shown(field.default)}."
         parser.add_argument(
@@ -477,7 +577,7 @@ def _reader(annotation: Any) -> Callable[[str], Any]:
         return _integers
     if int in (annotation, *typing.get_args(annotation)):
         return int
-    return float if annotation is float else str
+    return float if float in (annotation, *typing.get_args(annotation)) else str
 
 
 def _integers(text: str) -> tuple[int, ...]:

@@ -376,6 +376,97 @@ class MapConfig(Config):
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the draws; used by draws.")
 
 
+class GridConfig(Config):
+    """Which codes stand on a grid of tiles; fields that a plane does not use change nothing.
+
+    Codes are texts as `walks.code_of` reads them: the number of an encoded item, class:NAME, or the code itself.
+    """
+
+    grid: int = Field(20, ge=2, le=40, description="Tiles along each side.")
+    plane: Literal["dimensions", "principal", "through"] = Field(
+        "dimensions",
+        description=(
+            "dimensions: two latent dimensions as they are; principal: the two directions in which the encoded data "
+            "vary most; through: the plane of three codes."
+        ),
+    )
+    first: int = Field(
+        0, ge=0, lt=MAX_LATENT_DIM, description="Latent dimension across the grid, counted from 0."
+    )
+    second: int = Field(
+        1, ge=0, lt=MAX_LATENT_DIM, description="Latent dimension up the grid, counted from 0."
+    )
+    through: tuple[str, ...] = Field((), max_length=3, description="Three codes that the plane goes through.")
+    base: str | None = Field(
+        None,
+        max_length=10_000,
+        description=(
+            "Code that all tiles share but for the plane; if not given, 0 for dimensions and the mean of the encoded "
+            "data for principal."
+        ),
+    )
+    spacing: Literal["linear", "quantile"] = Field(
+        "linear",
+        description=(
+            "linear: equal steps; quantile: each tile stands for an equal share of the prior (Kingma & Welling 2014)."
+        ),
+    )
+    extent: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description=(
+            "The grid reaches from -extent to extent; used by linear. If not given, 3 for dimensions, and for the other "
+            "planes as far as their codes reach."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.plane == "through" and len(self.through) != 3:
+            raise ValueError(f"through names {len(self.through)} codes; a plane goes through three")
+        return self
+
+
+class PathConfig(Config):
+    """Which codes a path visits, named as in `GridConfig`, and how it goes from one to the next."""
+
+    ends: tuple[str, ...] = Field(
+        min_length=2, max_length=100, description="Codes, in the order of the path."
+    )
+    path: Literal["linear", "slerp", "geodesic", "data"] = Field(
+        "linear",
+        description=(
+            "linear: the straight line; slerp: an arc about the origin (Shoemake 1985); geodesic: the shortest in what "
+            "it changes in the picture (Arvanitidis et al. 2018); data: along encoded data, from neighbour to neighbour."
+        ),
+    )
+    frames: int = Field(60, ge=2, le=10_000, description="Codes on the path, the ends included.")
+    equal_steps: bool = Field(
+        False, description="Space the codes so that every step changes the picture equally."
+    )
+    closed: bool = Field(False, description="Go back from the last code to the first.")
+    overshoot: float = Field(
+        1.0,
+        ge=1,
+        le=1.5,
+        description=(
+            "Go on past both ends, up to 1.5 times as far as from one to the other; the codes beyond them add to frames."
+        ),
+    )
+    neighbours: int = Field(
+        10, ge=1, le=500, description="Nearest codes that each encoded item is joined to; used by data."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.closed and self.overshoot > 1:
+            raise ValueError(
+                f"overshoot is {self.overshoot} and closed is on; a closed path has no ends to go past"
+            )
+        return self
+
+
 class Experiment(Config):
     """Everything that a training run is made from; what `config.json` in its folder holds."""
 

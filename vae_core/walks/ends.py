@@ -38,7 +38,7 @@ def _item(text: str, reference: ReferenceCodes, name: str) -> Float32[np.ndarray
             f"{name} {_shown(text)}: there is no such item; choose one from 0 to {len(reference) - 1}, or write a "
             "code with a point in it, such as 3.0."
         )
-    return np.array(reference.mean[int(text)], np.float32)
+    return np.array(reference.mean[int(text)].numpy(), np.float32)
 
 
 def _mean_of_class(wanted: str, loaded: Checkpoint, name: str) -> Float32[np.ndarray, " latent"]:
@@ -52,12 +52,12 @@ def _mean_of_class(wanted: str, loaded: Checkpoint, name: str) -> Float32[np.nda
         raise ConfigError(
             f"{name} {CLASS}{_shown(wanted)}: there is no such class; choose one of {_shown(', '.join(known), 200)}."
         )
-    return np.array(reference.mean[rows].double().mean(0), np.float32)
+    return np.array(reference.mean[rows].double().mean(0).numpy(), np.float32)
 
 
 def _parsed(text: str, latent_dim: int, name: str) -> Float32[np.ndarray, " latent"]:
     try:
-        code = np.array([float(part) for part in text.split(",")], np.float64).astype(np.float32)
+        code = np.array([float(part) for part in text.split(",")], np.float64)
     except ValueError:
         raise ConfigError(
             f"{name} {_shown(text)} is no item, class or code; write the number of an encoded item, {CLASS}NAME, or "
@@ -65,12 +65,12 @@ def _parsed(text: str, latent_dim: int, name: str) -> Float32[np.ndarray, " late
         ) from None
     if len(code) != latent_dim:
         raise ConfigError(
-            f"{name} {_shown(text)} has {len(code)} numbers, and codes of this model have {latent_dim}; "
+            f"{name} {_shown(text)} has {len(code)} number{'s' * (len(code) != 1)}, and codes of this model have {latent_dim}; "
             f"write them as {_example(latent_dim)}."
         )
-    if not np.isfinite(code).all():
+    if not (np.abs(code) <= np.finfo(np.float32).max).all():
         raise ConfigError(f"{name} {_shown(text)} holds NaN or infinity; write finite numbers.")
-    return code
+    return code.astype(np.float32)
 
 
 def _reference(loaded: Checkpoint, what: str) -> ReferenceCodes:

@@ -98,10 +98,7 @@ def write_gif(
         Stopped: should_stop said so.
         ExportError: the file cannot be written.
     """
-    if not 1 <= fps <= movies.GIF_FPS:
-        raise ConfigError(
-            f"fps = {fps}: a GIF shows 1 to {movies.GIF_FPS} pictures a second; choose one of these, or write an .mp4."
-        )
+    check_fps(".gif", fps)
     pictures = _movie(frames, scale)
     ends = [round(100 * number / fps) for number in range(len(frames) + 1)]
     durations = [10 * (end - start) for start, end in itertools.pairwise(ends)]
@@ -120,8 +117,7 @@ def write_mp4(
 
     Arguments and errors as `write_gif`; fps may be 1 to 120.
     """
-    if not 1 <= fps <= MAX_FPS:
-        raise ConfigError(f"fps = {fps}: an MP4 shows 1 to {MAX_FPS} pictures a second; choose one of these.")
+    check_fps(".mp4", fps)
     pictures = _movie(frames, scale, even=True)
     movies.write_mp4(path, pictures, len(frames), fps, should_stop=should_stop, on_progress=on_progress)
 
@@ -159,6 +155,16 @@ def write_npz(
                     )
                 file.write(frames[start : start + AT_ONCE].tobytes())
                 on_progress(min(start + AT_ONCE, len(frames)), len(frames))
+
+
+def check_fps(suffix: str, fps: int) -> None:
+    """Make sure that a movie can show so many pictures a second; other files take any. Raises `ConfigError`."""
+    most = {".gif": movies.GIF_FPS, ".mp4": MAX_FPS}.get(suffix)
+    if most is not None and not 1 <= fps <= most:
+        raise ConfigError(
+            f"fps = {fps}: {'a GIF' if suffix == '.gif' else 'an MP4'} shows 1 to {most} pictures a second; "
+            "choose one of these."
+        )
 
 
 def _movie(frames: Frames, scale: int | None, even: bool = False) -> Iterator[Image.Image]:
