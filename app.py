@@ -10,8 +10,9 @@ if __name__ == "__main__":
     page_style()
     explore = st.Page("pages/explore.py", title="Explore", default=True)
     latent_map = st.Page("pages/map.py", title="Map")
+    walk = st.Page("pages/walk.py", title="Walk")
     train = st.Page("pages/train.py", title="Train")
-    st.navigation([explore, latent_map, train], position="top").run()
+    st.navigation([explore, latent_map, walk, train], position="top").run()
 else:
     from ui.live.server import lifespan, routes
 

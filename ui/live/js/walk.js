@@ -1,0 +1,215 @@
+// The Walk page's component: a plane of the latent space as a street map of decoded images, and paths between codes.
+//
+// Everything moves over the live socket; Python runs only when somebody leaves for Explore or sets an end of a path.
+
+import { Grid, GRID } from "./walk-grid.js";
+import { MapData } from "./map-data.js";
+import { Paths, PATHS } from "./walk-paths.js";
+import { Places } from "./map-place.js";
+import { Plane, PLANE } from "./walk-plane.js";
+import { Shades } from "./walk-shades.js";
+import { Channel, DECODE } from "./socket.js";
+import { paint } from "./paint.js";
+
+const REST_MS = 90; // the pointer rests: time for a look at all encoded codes
+
+const TEMPLATE = `
+  <div class="walk">
+    <div class="tabs" role="tablist">
+      <button type="button" role="tab" data-tab="grid" aria-selected="true">Grid</button>
+      <button type="button" role="tab" data-tab="paths" aria-selected="false">Paths</button>
+    </div>
+    <section class="grid-tab" role="tabpanel">
+      ${PLANE}
+      <div class="board">${GRID}</div>
+      <aside class="side">
+        <figure class="here"><canvas class="image" role="img" aria-label="Decoded image"></canvas><figcaption>move the pointer over the grid</figcaption></figure>
+        <p class="place" role="status"></p>
+        <p class="trust"></p>
+        <div class="acts">
+          <button type="button" class="explore" disabled title="Continue with this code on the Explore page">Explore</button>
+          <button type="button" class="end-a" disabled title="Make it the start of a path">Start A</button>
+          <button type="button" class="end-b" disabled title="Make it the end of a path">End B</button>
+          <button type="button" class="copy" disabled>Copy z</button>
+        </div>
+        <div class="save-grid"><button type="button" class="png">Save PNG</button><code class="command"></code><button type="button" class="copy-command" title="Copy the command that makes this grid">Copy command</button></div>
+      </aside>
+    </section>
+    <section class="paths-tab" role="tabpanel" hidden>${PATHS}</section>
+    <p class="message" role="status" aria-live="polite"></p>
+  </div>`;
+
+class Walk {
+  constructor(root, facts, tell) {
+    root.innerHTML = TEMPLATE;
+    Object.assign(this, { root, tell, target: null, shade: null, outline: null });
+    this.find = (selector) => root.querySelector(selector);
+    this.say = (sentence) => (this.find(".message").textContent = sentence);
+    this.images = new Channel({ onAnswer: (answer) => this.draw(answer), onError: this.say, onStatus: (on) => this.say(on ? "" : "Waiting for the server…") });
+    for (const tab of root.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => this.show(tab.dataset.tab));
+    const on = (selector, act) => this.find(selector).addEventListener("click", () => this.target && act(this.target.code));
+    on(".explore", (code) => this.explore(code));
+    on(".end-a", (code) => this.act("a", code));
+    on(".end-b", (code) => this.act("b", code));
+    on(".copy", (code) => navigator.clipboard.writeText(text(code)).then(() => this.say("Copied.")));
+    this.find(".save-grid .png").addEventListener("click", () => this.savePicture());
+    this.find(".copy-command").addEventListener("click", () => navigator.clipboard.writeText(this.planes.command()).then(() => this.say("Copied.")));
+    this.open(facts);
+  }
+
+  open(facts) {
+    this.close();
+    const said = Object.fromEntries(new URLSearchParams(location.search));
+    this.facts = facts;
+    this.data = facts.map ? new MapData(facts) : null;
+    this.places = this.data && new Places({ ...facts, axes: null }, this.data, null);
+    this.grid = null;
+    this.shades = new Shades(this);
+    this.planes = new Plane(this.root, this);
+    this.planes.begin(said);
+    this.grid = new Grid(this.root, this);
+    this.planes.tiles();
+    this.grid.open(said.view);
+    this.paths = new Paths(this.root, this);
+    this.paths.begin();
+    this.paths.restore(said);
+    this.find(".image").style.aspectRatio = `${facts.dataShape[2]} / ${facts.dataShape[1]}`;
+    this.started = true;
+    this.show(said.tab === "paths" ? "paths" : "grid");
+    this.ask(this.planes.plane.origin);
+    this.fetch();
+  }
+
+  async fetch() {
+    const { data } = this;
+    if (!data) return;
+    try {
+      for (const name of ["codes", "label"]) if (data.has(name)) await data.want(name);
+      if (this.data === data) this.shades.begin();
+    } catch (error) {
+      if (error.name !== "AbortError") this.say(error.message);
+    }
+  }
+
+  // The same model: Explore's code or an end has changed.
+  update(facts) {
+    if (facts.model.id !== this.facts.model.id) return this.open(facts);
+    this.facts = facts;
+    this.planes.changed();
+  }
+
+  show(tab) {
+    this.tab = tab;
+    for (const button of this.root.querySelectorAll("[data-tab]")) button.setAttribute("aria-selected", String(button.dataset.tab === tab));
+    this.find(".grid-tab").hidden = tab !== "grid";
+    this.find(".paths-tab").hidden = tab !== "paths";
+    this.address();
+  }
+
+  // --- what the grid asks of its page ------------------------------------------------------------------------
+
+  plane() {
+    return this.planes.plane;
+  }
+
+  hover(place, code) {
+    if (!place) return;
+    this.target = { place, code };
+    for (const button of this.root.querySelectorAll(".acts button")) button.disabled = false;
+    this.ask(code);
+    this.find(".place").textContent = `${this.planes.names[0]} ${figure(place.u)} · ${this.planes.names[1]} ${figure(place.v)}`;
+    this.find(".here figcaption").textContent = "decoded here";
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => this.trust(code), REST_MS);
+  }
+
+  ask(code) {
+    this.images.ask({ model: this.facts.model.id, kind: DECODE, count: 1, width: code.length, payload: Float32Array.from(code) });
+  }
+
+  choose(place, code) {
+    this.explore(code);
+  }
+
+  draw(answer) {
+    paint(this.find(".here canvas"), answer);
+  }
+
+  // How far the place is from any encoded code, and how likely the prior finds it.
+  trust(code) {
+    const radius = Math.hypot(...code), near = this.data?.get("codes") ? this.places.nearest(code)[0] : null;
+    const parts = [`‖z‖ ${figure(radius)}`];
+    if (near) parts.push(`nearest encoded code ${near.distance.toFixed(3)} away`);
+    this.find(".trust").textContent = parts.join(" · ");
+  }
+
+  viewed() {
+    this.address();
+  }
+
+  planeChanged() {
+    if (!this.grid) return;
+    this.shades.changed();
+    this.grid.replane();
+    this.address();
+  }
+
+  explore(code) {
+    this.act("explore", code);
+  }
+
+  act(name, code) {
+    this.tell(name, { model: this.facts.model.id, values: Array.from(code) });
+  }
+
+  // The tiles as they stand on the screen.
+  savePicture() {
+    this.find("canvas.tiles").toBlob((blob) => {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(blob);
+      link.download = `${this.facts.model.name.replaceAll(/[^\w-]+/g, "-")}-grid.png`;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    });
+  }
+
+  // The address opens this walk again. Replaced, not pushed: Back leaves the page.
+  address() {
+    if (!this.started) return;
+    this.find(".command").textContent = this.planes.command();
+    const url = new URL(location);
+    const said = { model: this.facts.model.name, tab: this.tab, ...this.planes.state(), ...this.paths.state() };
+    url.search = new URLSearchParams(Object.fromEntries(Object.entries(said).filter(([, value]) => value)));
+    history.replaceState(history.state, "", url);
+  }
+
+  close() {
+    clearTimeout(this.rest);
+    for (const part of [this.grid, this.paths, this.data]) part?.close();
+  }
+}
+
+const figure = (value) => value.toFixed(2).replace("-", "−");
+const text = (code) => Array.from(code, (value) => Number(value.toFixed(4))).join(", ");
+
+const walks = new WeakMap();
+
+export default function mount({ parentElement, data, setTriggerValue }) {
+  let walk = walks.get(parentElement);
+  const tell = (name, value) => setTriggerValue(name, value);
+  if (!walk) {
+    const root = document.createElement("div");
+    root.className = "root";
+    parentElement.append(root);
+    walk = new Walk(root, data, tell);
+    walks.set(parentElement, walk);
+  } else {
+    walk.tell = tell;
+    walk.update(data);
+  }
+  return () => {
+    walk.close();
+    walk.images.close();
+    walks.delete(parentElement);
+  };
+}
