@@ -40,7 +40,7 @@ export class Ends {
       on.changed();
     });
     const menu = this.find(".add");
-    menu.addEventListener("toggle", () => menu.open && this.offer());
+    this.find(".add summary").addEventListener("click", () => this.offer()); // before it opens
     menu.addEventListener("focusout", (event) => event.relatedTarget && !menu.contains(event.relatedTarget) && (menu.open = false));
     menu.addEventListener("keydown", (event) => event.key === "Escape" && (menu.open = false));
     this.drag();
@@ -149,7 +149,7 @@ export class Ends {
 
   // --- where ends come from --------------------------------------------------------------------------------------
 
-  async offer() {
+  offer() {
     const { facts, data } = this.page, has = Boolean(data?.has("codes"));
     const disable = (from, off) => (this.root.querySelector(`[data-from="${from}"]`).disabled = off);
     disable("item", !has);

@@ -50,7 +50,7 @@ export class Paths {
     this.live = new Channel({ onAnswer: (answer, jumped) => this.looked(answer, jumped), onError: say });
     this.ends = new Ends(this.root, page, this.decoder, { changed: () => this.changed(), current: () => this.current(), jump: (mark) => this.jump(mark) });
     this.play = new Play(this.root, {
-      frames: () => this.chosenRow()?.n ?? 0, legs: () => Math.max(this.ends.list.length - (this.ends.closed ? 0 : 1), 1),
+      frames: () => this.chosenRow()?.n ?? 0, legs: () => this.legs(),
       move: (p) => this.move(p), change: (playing) => this.move(this.play.p, playing), settle: () => page.address(),
     });
     this.save = new Save(this.root, { chosen: () => this.toSave(), model: () => page.facts.model.id });
@@ -75,6 +75,12 @@ export class Paths {
     on(".random", "click", () => this.ends.from(this.find(".random").dataset.source));
     on(".talk-on", "click", () => this.talk.enter());
     this.root.addEventListener("keydown", (event) => this.key(event));
+    this.leaving = new AbortController();
+    // A press elsewhere closes a menu.
+    const shut = (event) => {
+      for (const menu of this.root.querySelectorAll("details[open]")) if (!event.composedPath().includes(menu)) menu.open = false;
+    };
+    window.addEventListener("pointerdown", shut, { capture: true, signal: this.leaving.signal });
   }
 
   // --- another model -------------------------------------------------------------------------------------------
@@ -187,13 +193,14 @@ export class Paths {
     return JSON.stringify(this.body(row));
   }
 
-  ask() {
-    for (const row of this.rows.values()) {
-      const text = this.text(row);
-      if (row.asked === text && row.leave) continue;
-      row.asked = text;
-      row.ask(this.body(row));
-    }
+  // The geodesic takes longest, and the server makes one path at a time: it comes last.
+  async ask() {
+    const due = [...this.rows.values()].filter((row) => row.asked !== this.text(row) || !row.leave), asking = [];
+    for (const row of due) row.asked = this.text(row);
+    for (const row of due) if (row.way !== "geodesic") asking.push(row.ask(this.body(row)));
+    const last = due.find(({ way }) => way === "geodesic"), text = last?.asked;
+    await Promise.all(asking);
+    if (last && this.rows.get("geodesic") === last && last.asked === text && this.text(last) === text) last.ask(this.body(last));
   }
 
   invite() {
@@ -258,6 +265,12 @@ export class Paths {
     this.move(this.play.p);
   }
 
+  // How often the distance from one end to the next lies on the way.
+  legs() {
+    const t = this.chosenRow()?.answer.t, ends = this.ends.list.length - (this.ends.closed ? 0 : 1);
+    return Math.max(ends, 1) * (t ? t.at(-1) - t[0] : 1);
+  }
+
   // Every path at share p of its way.
   move(p, playing = this.play?.playing) {
     if (!this.play) return;
@@ -266,7 +279,7 @@ export class Paths {
       row.frame = frameAt(p, row.n);
       if (!row.hero) continue;
       row.film.show(row.hero.querySelector("canvas"), row.frame);
-      row.hero.querySelector("figcaption span").textContent = this.words(row);
+      row.hero.querySelector("figcaption span").textContent = this.trust(row);
       row.hero.classList.toggle("chosen", row.way === this.chosen);
     }
     const row = this.chosenRow();
@@ -274,9 +287,13 @@ export class Paths {
     this.talk?.show();
   }
 
-  words(row) {
+  trust(row) {
     const near = row.answer.nearest?.[row.frame];
-    return [`t ${row.t(row.frame / (row.n - 1)).toFixed(2).replace("-", "−")}`, Number.isFinite(near) && distanceWords(near, this.gap)].filter(Boolean).join(" · ");
+    return Number.isFinite(near) ? distanceWords(near, this.gap) : "";
+  }
+
+  words(row) {
+    return [`t ${row.t(row.frame / (row.n - 1)).toFixed(2).replace("-", "−")}`, this.trust(row)].filter(Boolean).join(" · ");
   }
 
   hold(p) {
@@ -386,7 +403,7 @@ export class Paths {
     if (overshoot > 1) state.over = "1";
     if (equal) state.equal = "1";
     if (count !== COUNT) state.frames = String(count);
-    if (this.ready().length > 1 || this.chosen !== "linear") state.chosen = this.chosen;
+    if (list.length && this.chosen !== "linear") state.chosen = this.chosen;
     if (this.play.p) state.at = String(Number(this.play.p.toFixed(4)));
     return state;
   }
@@ -416,6 +433,7 @@ export class Paths {
   }
 
   close() {
+    this.leaving.abort();
     this.talk.close();
     this.play.pause();
     this.save.close();

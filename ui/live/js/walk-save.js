@@ -44,7 +44,7 @@ export class Save {
     for (const button of this.root.querySelectorAll("[data-as]")) button.addEventListener("click", () => this.save(button.dataset.as));
     this.find(".cancel").addEventListener("click", () => this.stop());
     this.find(".copy").addEventListener("click", () => this.copy());
-    this.root.addEventListener("toggle", () => this.root.open && this.refresh());
+    this.find("summary").addEventListener("click", () => this.refresh()); // before it opens
     this.root.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       this.root.open = false;
@@ -80,6 +80,7 @@ export class Save {
 
   busy(as) {
     clearInterval(this.clock);
+    const held = this.root.getRootNode().activeElement === this.find(".cancel");
     this.find(".making").hidden = !as;
     if (as) {
       const start = performance.now(), seconds = () => Math.round((performance.now() - start) / 1000);
@@ -89,6 +90,7 @@ export class Save {
       this.find(".trouble").textContent = "";
       this.find(".cancel").focus();
     } else this.making = null;
+    if (!as && held) this.find("summary").focus(); // what had the focus is gone
     this.refresh();
   }
 

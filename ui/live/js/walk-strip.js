@@ -287,6 +287,7 @@ export function inWords({ steps, worst, length, energy, seconds, t }, gap, where
 }
 
 export function distanceWords(distance, gap) {
+  if (distance < 5e-7) return "an encoded code itself";
   return `nearest encoded code ${number(distance)} away${gap ? `, ${times(distance, gap)} the usual gap` : ""}`;
 }
 
