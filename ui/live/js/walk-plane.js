@@ -4,6 +4,7 @@
 import { dimensionName } from "./slider.js";
 
 const FEWEST = 5, MOST = 40, USUAL = 16;
+const PRIOR = 3; // standard deviations of the prior to each side
 
 export const PLANE = `
   <div class="bar" role="toolbar" aria-label="Plane">
@@ -91,7 +92,7 @@ export class Plane {
     this.names = [dimensionName(first), dimensionName(second)];
     this.inside = [first, second];
     const known = this.page.facts.dimensions.filter(({ index }) => this.inside.includes(index));
-    this.extent = Math.max(...known.flatMap(({ low, high }) => [-low, high]));
+    this.extent = this.page.facts.hasPrior ? PRIOR : Math.max(...known.flatMap(({ low, high }) => [-low, high]));
     return { origin, axes: first === second ? [axes[0], new Float32Array(this.base.length)] : axes };
   }
 
