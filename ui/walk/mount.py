@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui import path_ends, session
+from ui import library, path_ends, session
 from ui.library import OpenModel
 from ui.live import assets, map_files, walk_files
 from ui.live.models import publish
@@ -56,7 +56,7 @@ def facts(opened: OpenModel) -> dict[str, Any]:
     description, reference = opened.checkpoint.description, opened.checkpoint.reference
     height, width, channels = picture_shape(description.model.data_shape)
     return {
-        "model": {"id": opened.id, "name": opened.name},
+        "model": {"id": opened.id, "name": opened.name, "file": _file(opened)},
         "latentDim": description.model.latent_dim,
         "dataShape": (channels, height, width),
         "dimensions": [
@@ -69,6 +69,15 @@ def facts(opened: OpenModel) -> dict[str, Any]:
         "encodedCount": 0 if reference is None else len(reference),
         **({} if reference is None else _encoded(opened, reference)),
     }
+
+
+def _file(opened: OpenModel) -> str:
+    """What a command line calls the model's file, from the program's own folder where it lies below that."""
+    path = library.models().get(opened.name) if opened.local else None
+    if path is None:
+        return f"{opened.name}.safetensors"
+    program = library.FOLDER.parent
+    return (path.relative_to(program) if path.is_relative_to(program) else path).as_posix()
 
 
 def _encoded(opened: OpenModel, reference: ReferenceCodes) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def test_it_is_told_of_the_model_and_its_encoded_data(visit, component):
     facts, model = component.told[-1], opened("ten")
     codes = model.checkpoint.reference.mean.numpy()
     assert facts["latentDim"] == 10
+    assert facts["model"]["file"].endswith("/ten.safetensors")
     assert facts["n"] == len(codes) == facts["encodedCount"]
     assert set(facts["columns"]) >= {"codes", "xy"}
     np.testing.assert_allclose(facts["principal"]["axes"], planes.of_principal(codes).axes, atol=1e-6)

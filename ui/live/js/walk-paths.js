@@ -386,7 +386,7 @@ export class Paths {
     if (!row) return null;
     const { closed, equal } = this.how, fps = Math.min(Math.max(Math.round(row.n / this.play.seconds), 1), 60);
     return {
-      name: this.facts.model.name, ends: this.ends.list, way: row.way, wayName: row.title, codes: row.answer.codes, frames: row.n,
+      name: this.facts.model.name, file: this.facts.model.file, ends: this.ends.list, way: row.way, wayName: row.title, codes: row.answer.codes, frames: row.n,
       fps, closed, equal, pingPong: this.play.after === "pingpong", overshoot: this.how.overshoot,
     };
   }

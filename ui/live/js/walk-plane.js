@@ -174,7 +174,7 @@ export class Plane {
 
   // The command line that makes the same grid, from one end of the range to the other.
   command() {
-    const { model } = this.page.facts, kind = this.find(".kind").value, name = model.name.includes("/") ? "FILE" : `checkpoints/${model.name}`;
+    const { model } = this.page.facts, kind = this.find(".kind").value;
     const code = (values) => `"${Array.from(values, (value) => Number(value.toFixed(4))).join(",")}"`;
     const known = Object.fromEntries(this.codes().map(({ key, code: values }) => [key, values]));
     const through = () => ["a", "b", "c"].map((each) => this.find(`.code-${each}`).value).map((key) => (key.startsWith("class:") ? `"class:${this.page.facts.classNames[Number(key.slice(6))]}"` : code(known[key])));
@@ -183,7 +183,7 @@ export class Plane {
       principal: () => "--principal", codes: () => `--through ${through().join(" ")}`,
     }[kind]();
     const spacing = this.find(".spacing").value === "quantile" ? "--spacing quantile" : `--extent ${Number(this.extent.toPrecision(4))}`;
-    return `python -m vae_core walk ${name}.safetensors --grid ${this.find(".tiles-across").value} ${where} ${spacing} --out grid.png`;
+    return `python -m vae_core walk ${/^[\w./-]+$/.test(model.file) ? model.file : `"${model.file}"`} --grid ${this.find(".tiles-across").value} ${where} ${spacing} --out grid.png`;
   }
 
   state() {

@@ -15,16 +15,14 @@ export const SAVE = `
   </div></details>`;
 
 // The command line that makes the path. ends: [{ code, spec }].
-export function commandLine({ name, ends, way, frames, fps, closed, equal, overshoot, pingPong }) {
+export function commandLine({ name, file = `checkpoints/${name}.safetensors`, ends, way, frames, fps, closed, equal, overshoot, pingPong }) {
   const quoted = (text) => `"${text.replaceAll(/(["\\$`])/g, "\\$1")}"`;
   const codes = ends.map((end) => quoted(specOf(end).replace(/^-/, " -"))), via = codes.slice(1, -1); // "-1,2" would be taken for an option
   return [
-    `python -m vae_core walk ${/^[\w./-]+$/.test(name) ? fileOf(name) : quoted(fileOf(name))}`, `--from ${codes[0]}`, via.length && `--via ${via.join(" ")}`, `--to ${codes.at(-1)}`,
+    `python -m vae_core walk ${/^[\w./-]+$/.test(file) ? file : quoted(file)}`, `--from ${codes[0]}`, via.length && `--via ${via.join(" ")}`, `--to ${codes.at(-1)}`,
     `--path ${way} --frames ${frames}`, fps !== 30 && `--fps ${fps}`, equal && "--equal-steps", closed && "--closed", overshoot > 1 && `--overshoot ${overshoot}`, pingPong && "--ping-pong", "--out walk.mp4",
   ].filter(Boolean).join(" ");
 }
-
-const fileOf = (name) => `checkpoints/${name}.safetensors`;
 
 // What the command line calls an end: items and classes by name, other codes by their numbers, never taken for an item.
 function specOf({ code, spec }) {
