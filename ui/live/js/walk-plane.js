@@ -75,7 +75,7 @@ export class Plane {
     } catch (error) {
       return this.page.say(error.message);
     }
-    this.page.say("");
+    this.page.say(facts.latentDim === 1 ? "This model has one latent dimension, which makes a line and no plane: every row shows the same." : "");
     this.thirdOptions();
     this.page.planeChanged();
     this.tiles();
