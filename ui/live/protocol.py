@@ -4,6 +4,8 @@
              DECODE  float32[count * width], one latent code of `width` numbers per row (height is ignored)
              ENCODE  uint8[height * width * count], one picture of `count` channels, channels last
              ITEM    i32 label, u32 nth: the nth encoded example of a class, of all examples if label = -1
+             MEASURE float32[count * width], codes as for DECODE; height is the measure (`Measure`).
+                     CLIFFS_IN_PLANE: the first two rows are the axes of the plane. TRUST: one row.
     answer   u32 request_id, u16 kind, then
              DECODE  u16 count, height, width, channels, 0; uint8[count * height * width * channels]
              ENCODE  u16 latent_dim, height, width, channels, has_std; float32[latent_dim] posterior mean,
@@ -11,6 +13,8 @@
                      the picture as it was fitted to the model's data
              ITEM    as ENCODE, with i32 position and i32 label (-1: none) before the numbers; height, width
                      and channels are 0 where the dataset's images are not on this machine
+             MEASURE u16 rows, height, width, channels, columns; float32[rows * columns], NaN where a figure is
+                     not defined; uint8[height * width * channels], a picture or nothing
     refusal  text, {"id": request_id or null, "error": one sentence}
 
 Numpy and struct only: what is wrong with a frame is known before any model is looked at.
@@ -30,6 +34,7 @@ from vae_core.errors import ExplorerError
 
 MAX_FRAME_BYTES = 2 * 1024 * 1024
 MAX_CODES = 1024  # codes in one request; a 32 x 32 grid
+PLANE_AXES = 2  # rows before the codes of a CLIFFS_IN_PLANE request
 MAX_PICTURE_SIDE = 512  # pixels; a drawing canvas is smaller, and the model's own images much smaller
 PICTURE_CHANNELS = (1, 3)
 
@@ -48,6 +53,27 @@ class Kind(IntEnum):
     DECODE = 0
     ENCODE = 1
     ITEM = 2
+    MEASURE = 3
+
+
+class Measure(IntEnum):
+    """What a MEASURE request asks for at each code, and the columns of its answer (`vae_core.evaluation.measures`)."""
+
+    CLIFFS = 0  # stretch, magnification: in all latent directions
+    CLIFFS_IN_PLANE = 1  # the same, in the directions of two axes
+    RATIO = 2  # data ratio
+    DRIFT = 3  # z' - z, a column per latent dimension
+    REALISM = 4  # realism, and which reference example is nearest (-1: none)
+    # Prior percentile (0 to 1), stretch, magnification, data ratio, realism, length of the drift, which reference
+    # example is nearest, its class (-1: none); the picture is that example.
+    TRUST = 5
+
+
+# The fewest and the most rows of a request, where they are not those of any codes.
+_MEASURED_ROWS = {
+    Measure.CLIFFS_IN_PLANE: (PLANE_AXES + 1, PLANE_AXES + MAX_CODES),
+    Measure.TRUST: (1, 1),
+}
 
 
 class ProtocolError(ExplorerError, ValueError):
@@ -90,6 +116,16 @@ class ItemRequest:
 
 
 @dataclass(frozen=True, eq=False)
+class MeasureRequest:
+    """Codes to measure at: as in `DecodeRequest`; what comes before them is said by `Measure`."""
+
+    request_id: int
+    model_id: str
+    measure: Measure
+    codes: Float32[np.ndarray, "count dim"]
+
+
+@dataclass(frozen=True, eq=False)
 class Encoded:
     """The posterior q(z|x) of one picture, and that picture as it was fitted to the model's data.
 
@@ -111,6 +147,14 @@ class Item:
     position: int
     label: int
     encoded: Encoded
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Figures, a row per code, NaN where one is not defined, and a picture: (0, 0, 0) where there is none."""
+
+    values: Float32[np.ndarray, "rows columns"]
+    picture: UInt8[np.ndarray, "height width channels"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +181,16 @@ class ItemAnswer:
     item: Item
 
 
-Request = DecodeRequest | EncodeRequest | ItemRequest
-Answer = DecodeAnswer | EncodeAnswer | ItemAnswer
+@dataclass(frozen=True, eq=False)
+class MeasureAnswer:
+    """What `Measured` says, for one request."""
+
+    request_id: int
+    measured: Measured
+
+
+Request = DecodeRequest | EncodeRequest | ItemRequest | MeasureRequest
+Answer = DecodeAnswer | EncodeAnswer | ItemAnswer | MeasureAnswer
 
 
 class _Header(NamedTuple):
@@ -153,11 +205,11 @@ class _Header(NamedTuple):
 class _AnswerHeader(NamedTuple):
     request_id: int
     kind: int
-    first: int  # count of images, or latent_dim
+    first: int  # count of images, or latent_dim, or rows
     height: int
     width: int
     channels: int
-    last: int  # reserved, or has_std
+    last: int  # reserved, or has_std, or columns
 
 
 def parse_request(frame: bytes) -> Request:
@@ -171,14 +223,16 @@ def parse_request(frame: bytes) -> Request:
     if header.kind == Kind.ITEM:
         _check_length(header.request_id, payload, _ITEM.size, "the label and number of an item")
         return ItemRequest(header.request_id, header.model.hex(), *_ITEM.unpack(payload))
+    if header.kind == Kind.MEASURE:
+        return _measure_request(header, payload)
     raise ProtocolError(
-        f"kind = {header.kind} is not a request: send 0 to decode codes, 1 to encode a picture or 2 for an "
-        "encoded example.",
+        f"kind = {header.kind} is not a request: send 0 to decode codes, 1 to encode a picture, 2 for an "
+        "encoded example or 3 to measure at codes.",
         header.request_id,
     )
 
 
-def check_width(request: DecodeRequest, latent_dim: int) -> None:
+def check_width(request: DecodeRequest | MeasureRequest, latent_dim: int) -> None:
     """Raise `ProtocolError` unless the codes are as wide as the model's latent space."""
     width = request.codes.shape[1]
     if width != latent_dim:
@@ -211,6 +265,15 @@ def pack_item_request(request_id: int, model_id: str, label: int, nth: int) -> b
     return header + _ITEM.pack(label, nth)
 
 
+def pack_measure_request(
+    request_id: int, model_id: str, measure: Measure, codes: Float32[np.ndarray, "count dim"]
+) -> bytes:
+    """Write a request to measure at codes."""
+    count, width = codes.shape
+    header = _REQUEST.pack(request_id, bytes.fromhex(model_id), Kind.MEASURE, measure, count, width)
+    return header + codes.astype(_FLOAT).tobytes()
+
+
 def pack_decoded(request_id: int, pixels: UInt8[np.ndarray, "count height width channels"]) -> bytes:
     """Write the answer to a decode request."""
     header = _ANSWER.pack(request_id, Kind.DECODE, *pixels.shape, 0)
@@ -227,6 +290,13 @@ def pack_item(request_id: int, item: Item) -> bytes:
     """Write the answer to a request for an encoded example."""
     header = _posterior_header(request_id, Kind.ITEM, item.encoded)
     return header + _PLACE.pack(item.position, item.label) + _posterior(item.encoded)
+
+
+def pack_measured(request_id: int, measured: Measured) -> bytes:
+    """Write the answer to a measure request."""
+    rows, columns = measured.values.shape
+    header = _ANSWER.pack(request_id, Kind.MEASURE, rows, *measured.picture.shape, columns)
+    return b"".join((header, measured.values.astype(_FLOAT).tobytes(), measured.picture.tobytes()))
 
 
 def pack_error(request_id: int | None, sentence: str) -> str:
@@ -250,7 +320,9 @@ def parse_answer(frame: bytes) -> Answer:
         position, label = _PLACE.unpack_from(payload)
         encoded = _encoded(header, payload[_PLACE.size :])
         return ItemAnswer(header.request_id, Item(position, label, encoded))
-    raise ProtocolError(f"kind = {header.kind} is not an answer: it must be 0, 1 or 2.", header.request_id)
+    if header.kind == Kind.MEASURE:
+        return MeasureAnswer(header.request_id, _measured(header, payload))
+    raise ProtocolError(f"kind = {header.kind} is not an answer: it must be 0, 1, 2 or 3.", header.request_id)
 
 
 def _posterior_header(request_id: int, kind: Kind, encoded: Encoded) -> bytes:
@@ -278,10 +350,26 @@ def _request_header(frame: bytes) -> _Header:
     return header
 
 
-def _codes(header: _Header, payload: memoryview) -> Float32[np.ndarray, "count dim"]:
-    if not 1 <= header.how_many <= MAX_CODES:
+def _measure_request(header: _Header, payload: memoryview) -> MeasureRequest:
+    try:
+        measure = Measure(header.height)
+    except ValueError:
         raise ProtocolError(
-            f"count = {header.how_many} codes is not allowed: send from 1 to {MAX_CODES} in one request.",
+            f"height = {header.height} is not a measure: send one from 0 to {max(Measure)}.",
+            header.request_id,
+        ) from None
+    fewest, most = _MEASURED_ROWS.get(measure, (1, MAX_CODES))
+    return MeasureRequest(
+        header.request_id, header.model.hex(), measure, _codes(header, payload, fewest, most)
+    )
+
+
+def _codes(
+    header: _Header, payload: memoryview, fewest: int = 1, most: int = MAX_CODES
+) -> Float32[np.ndarray, "count dim"]:
+    if not fewest <= header.how_many <= most:
+        raise ProtocolError(
+            f"count = {header.how_many} codes is not allowed: send from {fewest} to {most} in one request.",
             header.request_id,
         )
     shape = (header.how_many, header.width)
@@ -315,6 +403,14 @@ def _encoded(header: _AnswerHeader, payload: memoryview) -> Encoded:
     mean, std = _array(payload[:numbers], _FLOAT, (2, header.first)).astype(np.float32, copy=False)
     picture = _array(payload[numbers:], np.dtype(np.uint8), shape)
     return Encoded(mean, std if header.last else None, picture)
+
+
+def _measured(header: _AnswerHeader, payload: memoryview) -> Measured:
+    shape = (header.height, header.width, header.channels)
+    numbers = header.first * header.last * _FLOAT.itemsize
+    _check_length(header.request_id, payload, numbers + prod(shape), "figures and a picture")
+    values = _array(payload[:numbers], _FLOAT, (header.first, header.last)).astype(np.float32, copy=False)
+    return Measured(values, _array(payload[numbers:], np.dtype(np.uint8), shape))
 
 
 def _check_length(request_id: int, payload: memoryview, expected: int, what: str) -> None:

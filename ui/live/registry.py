@@ -14,13 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from ui.live.protocol import Encoded, Item
+from ui.live.protocol import Encoded, Item, Measure, Measured
 
 __all__ = [
     "MAX_MODELS",
     "Encoded",
     "Item",
     "LiveModel",
+    "Measure",
+    "Measured",
     "Registry",
     "Resolver",
     "get",
@@ -42,7 +44,11 @@ class LiveModel:
     returns uint8 images (B, H, W, C) with C = 1 or 3; `encode` takes one uint8 picture (H, W, C) of any
     size, fits it to the model's data and returns its posterior, or is None for a model with no encoder.
     `item` takes a class (-1: any) and a number n and returns the nth encoded example of that class, or is
-    None for a model that came without encoded data. All are called from a worker thread, one call at a time, with arrays that are theirs to write to.
+    None for a model that came without encoded data. `measure` takes a measure and the rows of its request
+    and returns its figures; a measure that the model lacks raises an `ExplorerError`.
+
+    `decode` and `encode` are called from one worker thread, one call at a time, `item` from another, and
+    `measure` from a third while they run; all with arrays that are theirs to write to.
     """
 
     id: str
@@ -50,6 +56,7 @@ class LiveModel:
     decode: Callable[[Float32[np.ndarray, "batch dim"]], UInt8[np.ndarray, "batch height width channels"]]
     encode: Callable[[UInt8[np.ndarray, "height width channels"]], Encoded] | None = None
     item: Callable[[int, int], Item] | None = None
+    measure: Callable[[Measure, Float32[np.ndarray, "count dim"]], Measured] | None = None
 
 
 Resolver = Callable[[str], LiveModel | None]

@@ -21,6 +21,7 @@ from ui.live.protocol import (
     MAX_FRAME_BYTES,
     DecodeRequest,
     ItemRequest,
+    MeasureRequest,
     ProtocolError,
     Request,
     check_width,
@@ -28,6 +29,7 @@ from ui.live.protocol import (
     pack_encoded,
     pack_error,
     pack_item,
+    pack_measured,
     parse_request,
 )
 from ui.live.registry import LiveModel
@@ -44,6 +46,8 @@ _GONE = (WebSocketDisconnect, RuntimeError)
 _SHARED = Batcher()
 # A model or a dataset that is not in memory yet may take seconds to load; no decode must wait for it.
 _LOADER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="live-load")
+# Figures may take long to make ready and a while to compute; no decode waits for them, nor a file for either.
+_MEASURER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="live-measure")
 _log = logging.getLogger(__name__)
 _Work = TypeVar("_Work")
 _Result = TypeVar("_Result")
@@ -153,6 +157,11 @@ class _Connection:
         if isinstance(request, ItemRequest):
             work = _able(model, model.item, "encoded data", request)
             return pack_item(request.request_id, await _apart(work, request.label, request.nth))
+        if isinstance(request, MeasureRequest):
+            check_width(request, model.latent_dim)
+            measure = _able(model, model.measure, "measures", request)
+            measured = await _apart(measure, request.measure, request.codes.copy(), executor=_MEASURER)
+            return pack_measured(request.request_id, measured)
         encode = _able(model, model.encode, "encoder", request)
         return pack_encoded(request.request_id, await self._batcher.run(encode, request.picture.copy()))
 
@@ -184,9 +193,11 @@ async def _find(request: Request) -> LiveModel:
     return model
 
 
-async def _apart(work: Callable[..., _Result], *arguments: object) -> _Result:
+async def _apart(
+    work: Callable[..., _Result], *arguments: object, executor: ThreadPoolExecutor = _LOADER
+) -> _Result:
     """Do slow work beside the decodes."""
-    return await asyncio.get_running_loop().run_in_executor(_LOADER, work, *arguments)
+    return await asyncio.get_running_loop().run_in_executor(executor, work, *arguments)
 
 
 def _reason(error: Exception) -> str:

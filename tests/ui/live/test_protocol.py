@@ -21,6 +21,10 @@ from ui.live.protocol import (
     Item,
     ItemAnswer,
     ItemRequest,
+    Measure,
+    MeasureAnswer,
+    Measured,
+    MeasureRequest,
     ProtocolError,
     check_width,
     pack_decode_request,
@@ -30,6 +34,8 @@ from ui.live.protocol import (
     pack_error,
     pack_item,
     pack_item_request,
+    pack_measure_request,
+    pack_measured,
     parse_answer,
     parse_request,
 )
@@ -164,6 +170,65 @@ def test_an_item_must_be_named_in_full() -> None:
         assert "send exactly that many" in str(refusal(header(kind=2) + bytes(size)))
 
 
+def test_measure_frames_have_the_documented_bytes() -> None:
+    codes = np.array([[1.0, -2.0]], np.float32)
+    numbers = "0000803f" + "000000c0"
+    request = pack_measure_request(5, ID, Measure.DRIFT, codes)
+    assert request.hex() == "05000000" + ID + "0300" + "0300" + "0100" + "0200" + numbers
+    answer = pack_measured(3, Measured(codes, np.array([[[8], [9]]], np.uint8)))
+    assert answer.hex() == "03000000" + "0300" + "0100" * 2 + "0200" + "0100" + "0200" + numbers + "0809"
+    without = pack_measured(3, Measured(codes.T, np.zeros((0, 0, 0), np.uint8)))
+    assert without.hex() == "03000000" + "0300" + "0200" + "0000" * 3 + "0100" + numbers
+
+
+@given(request_ids, model_ids, st.sampled_from(Measure), code_arrays)
+def test_measure_requests_survive_the_journey(
+    request_id: int, model_id: str, measure: Measure, codes: np.ndarray
+) -> None:
+    if measure == Measure.TRUST:
+        codes = codes[:1]
+    elif measure == Measure.CLIFFS_IN_PLANE:
+        codes = np.vstack([codes[:1], codes[:1], codes])
+    request = parse_request(pack_measure_request(request_id, model_id, measure, codes))
+    assert isinstance(request, MeasureRequest)
+    assert (request.request_id, request.model_id, request.measure) == (request_id, model_id, measure)
+    np.testing.assert_array_equal(request.codes, codes)
+
+
+figures = hnp.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    elements=st.floats(width=32, allow_infinity=False),
+)
+
+
+@given(figures, st.none() | pictures)
+def test_measure_answers_survive_the_journey(values: np.ndarray, drawn: np.ndarray | None) -> None:
+    picture = np.zeros((0, 0, 0), np.uint8) if drawn is None else drawn
+    answer = parse_answer(pack_measured(4, Measured(values, picture)))
+    assert isinstance(answer, MeasureAnswer)
+    assert answer.request_id == 4
+    np.testing.assert_array_equal(answer.measured.values, values)  # NaN is equal to NaN here
+    np.testing.assert_array_equal(answer.measured.picture, picture)
+
+
+def test_a_measure_must_be_known_and_have_its_rows() -> None:
+    codes = np.zeros((MAX_CODES + 3, 1), np.float32)
+    assert f"height = {len(Measure)} is not a measure" in str(refusal(header(3, len(Measure)) + bytes(8)))
+    for measure, count, said in [
+        (Measure.RATIO, 0, "from 1 to 1024"),
+        (Measure.RATIO, MAX_CODES + 1, "from 1 to 1024"),
+        (Measure.CLIFFS_IN_PLANE, 2, "from 3 to 1026"),
+        (Measure.CLIFFS_IN_PLANE, MAX_CODES + 3, "from 3 to 1026"),
+        (Measure.TRUST, 2, "from 1 to 1"),
+    ]:
+        assert said in str(refusal(pack_measure_request(7, ID, measure, codes[:count])))
+    for measure, count in [(Measure.RATIO, MAX_CODES), (Measure.CLIFFS_IN_PLANE, MAX_CODES + 2)]:
+        request = parse_request(pack_measure_request(7, ID, measure, codes[:count]))
+        assert isinstance(request, MeasureRequest)
+        assert len(request.codes) == count
+
+
 @given(st.binary(max_size=200))
 def test_random_bytes_are_a_request_or_a_refusal(frame: bytes) -> None:
     for parse in (parse_request, parse_answer):
@@ -187,6 +252,7 @@ def test_random_headers_are_a_request_or_a_refusal(
             DecodeRequest: lambda request: request.codes.nbytes,
             EncodeRequest: lambda request: request.picture.nbytes,
             ItemRequest: lambda request: 8,
+            MeasureRequest: lambda request: request.codes.nbytes,
         }
         assert sizes[type(outcome)](outcome) == len(payload)
 
@@ -240,7 +306,7 @@ def test_the_largest_picture_is_read() -> None:
 
 
 def test_an_unknown_kind_and_an_endless_frame_are_refused() -> None:
-    assert "kind = 3" in str(refusal(header(kind=3)))
+    assert "kind = 4" in str(refusal(header(kind=4)))
     assert str(MAX_FRAME_BYTES) in str(refusal(header() + bytes(MAX_FRAME_BYTES)))
 
 

@@ -4,7 +4,16 @@
 // meanwhile: a slow server never builds a queue, and the picture never lags behind the pointer by more
 // than one answer. The byte layout is described in ui/live/protocol.py.
 
-export const DECODE = 0, ENCODE = 1, ITEM = 2;
+export const DECODE = 0, ENCODE = 1, ITEM = 2, MEASURE = 3;
+// What a MEASURE request asks for (its height), with the columns of the answer's values:
+export const CLIFFS = 0, // stretch, magnification; in all latent directions
+  CLIFFS_IN_PLANE = 1, // the same within a plane, whose two axes are the first rows of the request
+  RATIO = 2, // data ratio
+  DRIFT = 3, // z' - z
+  REALISM = 4, // realism, index of the nearest reference example (-1: none)
+  // Prior percentile 0..1, stretch, magnification, data ratio, realism, length of the drift, index of the nearest
+  // reference example and its class (-1: none); the picture is that example. NaN: not defined for this model.
+  TRUST = 5;
 const HEADER_BYTES = 20, ANSWER_BYTES = 16;
 const RETRY_MS = [200, 500, 1000, 2000, 5000];
 
@@ -157,6 +166,11 @@ function parse(buffer) {
   const [kind, size, height, width, channels, flag] = [0, 1, 2, 3, 4, 5].map(short);
   if (kind === DECODE) {
     return { kind, count: size, height, width, channels, pixels: new Uint8Array(buffer, ANSWER_BYTES) };
+  }
+  if (kind === MEASURE) {
+    const values = new Float32Array(buffer, ANSWER_BYTES, size * flag);
+    const pixels = channels ? new Uint8Array(buffer, ANSWER_BYTES + values.byteLength) : null;
+    return { kind, rows: size, columns: flag, values, height, width, channels, pixels };
   }
   const item = kind === ITEM ? { position: view.getInt32(16, true), label: view.getInt32(20, true) } : {};
   const start = ANSWER_BYTES + (kind === ITEM ? 8 : 0);
