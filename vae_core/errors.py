@@ -14,6 +14,7 @@ One tree, so that a page or a command catches one class and lets real bugs crash
     ├── CheckpointError     a file is not a checkpoint this program can load
     ├── MapError            a map cannot be computed, read or written
     ├── ExportError         a picture or film cannot be written as a file
+    ├── MeasureError        a figure is not defined for this model or its codes
     ├── Stopped             long work was asked to stop, and did
     └── TrainingError       a run cannot go on
         └── NonFiniteLoss   the loss became NaN or infinite; the last good weights are kept
@@ -68,6 +69,10 @@ class MapError(ExplorerError, RuntimeError):
 
 class ExportError(ExplorerError, RuntimeError):
     """Pictures, a film or codes cannot be written to a file to keep."""
+
+
+class MeasureError(ExplorerError, ValueError):
+    """A figure is not defined for this model, its codes or its data; the message says why."""
 
 
 class Stopped(ExplorerError):
