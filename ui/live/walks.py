@@ -8,22 +8,18 @@ Work ends when its reader leaves. A model is known by its id only, and only whil
 """
 
 import asyncio
-import json
 import threading
-from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from ui.live.guard import Refused, checked
-from vae_core.errors import ExplorerError
+from ui.live.told import Gone, Tell, body, told
 
 PATH = "/walks"
-MOST_BODY = 8 * 2**20  # bytes
 LOOK_S = 0.2  # so often a file in the making looks whether its reader is still there
 _FRESH = {"Cache-Control": "no-store"}
 _TYPES = {"png": "image/png", "gif": "image/gif", "mp4": "video/mp4", "npz": "application/zip"}
@@ -45,47 +41,18 @@ def route() -> BaseRoute:
 
 
 async def _path(request: Request) -> Response:
-    asked = await _body(request)
-    return StreamingResponse(_lines(asked), media_type="application/x-ndjson", headers=_FRESH)
+    asked = await body(request)
 
+    def work(tell: Tell, gone: Gone) -> dict[str, Any]:
+        from ui.live import walk_files
 
-async def _lines(asked: dict[str, Any]) -> AsyncIterator[str]:
-    """What is said of the work while it goes on, and its result."""
-    loop, said, gone = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]](), threading.Event()
-
-    def tell(done: float | None) -> None:
-        loop.call_soon_threadsafe(said.put_nowait, {"done": done})
-
-    def work() -> None:
-        found = _result(asked, tell, gone.is_set)
-        loop.call_soon_threadsafe(said.put_nowait, found | {"last": True})
-
-    making = loop.run_in_executor(_PATHS, work)
-    try:
-        while True:
-            line = await said.get()
-            last = line.pop("last", False)
-            yield json.dumps(line) + "\n"
-            if last:
-                break
-        await making
-    finally:
-        gone.set()  # whoever ends this request, ends the work for it
-
-
-def _result(
-    asked: dict[str, Any], tell: Callable[[float | None], None], gone: Callable[[], bool]
-) -> dict[str, Any]:
-    from ui.live import walk_files
-
-    try:
         return walk_files.path(asked, tell, gone)
-    except ExplorerError as error:
-        return {"error": str(error)}
+
+    return told(work, _PATHS)
 
 
 async def _save(request: Request) -> Response:
-    asked = await _body(request)
+    asked = await body(request)
     if (suffix := asked.get("as")) not in _TYPES:
         raise Refused(f"A walk cannot be saved as {str(suffix)[:40]!r}; use png, gif, mp4 or npz.")
     gone = threading.Event()
@@ -106,19 +73,3 @@ async def _save(request: Request) -> Response:
         gone.set()
     headers = {"Content-Disposition": f'attachment; filename="walk.{suffix}"'}
     return Response(content, media_type=_TYPES[suffix], headers=_FRESH | headers)
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    """The request's JSON, checked as far as plain JSON can be."""
-    content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > MOST_BODY:
-            raise Refused(f"The request has more than {MOST_BODY:,} bytes; ask for fewer codes.")
-    try:
-        asked = await run_in_threadpool(json.loads, bytes(content))
-    except ValueError:
-        raise Refused("The request is not JSON.") from None
-    if not isinstance(asked, dict):
-        raise Refused("The request is not a JSON object.")
-    return asked

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 from tests.ui.live.conftest import TestClient
 from ui import library
-from ui.live import walk_files, walks
+from ui.live import told, walk_files, walks
 from vae_core.config import PathConfig
 from vae_core.errors import Stopped
 from vae_core.latent import paths
@@ -182,7 +182,7 @@ def test_other_sites_are_refused(client, shown):
 
 
 def test_a_body_without_end_is_refused(client):
-    assert client.post("/walks/path", content=b"x" * (walks.MOST_BODY + 1)).status_code == 400
+    assert client.post("/walks/path", content=b"x" * (told.MOST_BODY + 1)).status_code == 400
 
 
 def test_codes_reach_the_core_to_the_last_bit():
