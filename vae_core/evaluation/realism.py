@@ -1,0 +1,215 @@
+"""How real decoded images look: how far they are from encoded ones, and how well both sets cover each other.
+
+All distances are Euclidean over pixels (steps, columns): no feature network stands in between, so that an image that
+is moved by two pixels is far away. Squared distances come from matrix products in float32, a block at a time.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from jaxtyping import Bool, Float, Float32, Int64
+from torch import Tensor
+
+from vae_core.data import Dataset
+from vae_core.data.streaming import Streamed
+from vae_core.errors import MeasureError, Stopped
+from vae_core.latent.codes import ReferenceCodes
+from vae_core.models.inputs import model_input
+
+BLOCK = 2**22  # squared distances held at a time (16 MiB)
+SAMPLE = 1000  # images whose nearest other one decides the unit
+
+OnProgress = Callable[[float], None]  # hears the share that is done, in (0, 1]
+ShouldStop = Callable[[], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Images to compare others with. `unit` is the median distance of one of them to its nearest other one."""
+
+    images: Float32[Tensor, "n pixels"]
+    centre: Float32[Tensor, " pixels"]
+    norms: Float32[Tensor, " n"]  # squared, from the centre
+    unit: float
+
+    @classmethod
+    def of(cls, images: Float32[Tensor, "n pixels"], generator: torch.Generator) -> Self:
+        """Prepare at least two images, which are kept as they are; the unit is taken of at most 1000, drawn at random.
+
+        Raises:
+            MeasureError: there is one image only, NaN or infinity in them, or most are equal to another one.
+        """
+        if len(images) < 2 or not images.isfinite().all():
+            raise MeasureError(
+                f"Realism compares with at least two finite images; these are {len(images)}: encode more examples."
+            )
+        chosen = torch.randperm(len(images), generator=generator)[:SAMPLE]
+        with torch.inference_mode():
+            centre = images.mean(0)
+            norms = torch.cat([(part - centre).square().sum(1) for part in images.split(SAMPLE)])
+            unit = float(_to_others(images, chosen, norms, centre).median())
+        if unit <= 0:
+            raise MeasureError(
+                "Most of the encoded images are equal to another one, so that there is no unit of realism; "
+                "choose data without copies."
+            )
+        return cls(images, centre, norms, unit)
+
+    def nearest(
+        self, pictures: Float[Tensor, "m pixels"]
+    ) -> tuple[Float32[Tensor, " m"], Int64[Tensor, " m"]]:
+        """Return how far each picture is from its nearest image (Euclidean; divide by `unit`), and which one that is.
+
+        Of images that are equally far, but for rounding, any may be named.
+        """
+        with torch.inference_mode():
+            distances, indices = [], []
+            for part in pictures.float().split(_rows(len(self.images))):
+                # |x - c|^2 - 2 (q - c).x is |q - x|^2 but for a number that is the same for all images x.
+                scores = torch.addmm(self.norms, part - self.centre, self.images.T, alpha=-2)
+                found = scores.argmin(1)
+                distances.append((part - self.images[found]).norm(dim=1))
+                indices.append(found)
+            return torch.cat(distances), torch.cat(indices)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Of a decoder's images: do they look like data, and do they look like all of the data?
+
+    Args:
+        precision: share of generated images within the k-th nearest neighbour's distance of a real one
+            (Kynkäänniemi et al. 2019).
+        recall: share of real images within that distance of a generated one.
+        density: as precision, but it counts by how many real images' balls each one is held, divided by k, so that
+            one outlier among the real images counts once; 1 if both sets are drawn alike, may be above 1
+            (Naeem et al. 2020).
+        coverage: share of real images whose ball holds a generated one.
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def prdc(
+    real: Float32[Tensor, "n pixels"],
+    generated: Float32[Tensor, "m pixels"],
+    k: int = 5,
+    on_progress: OnProgress = lambda done: None,
+    should_stop: ShouldStop = lambda: False,
+) -> Coverage:
+    """Return precision, recall, density and coverage; a ball reaches to the k-th nearest other image of its own set.
+
+    Raises:
+        MeasureError: a set has not more than k images, or holds NaN or infinity.
+        Stopped: should_stop said so.
+    """
+    for name, images in (("real", real), ("generated", generated)):
+        if len(images) <= k or not images.isfinite().all():
+            raise MeasureError(
+                f"Precision and recall take more than k = {k} finite {name} images; these are {len(images)}."
+            )
+    with torch.inference_mode():
+        centre = real.mean(0)
+        real, generated = real - centre, generated - centre
+        watch = _Watch(2 * len(real) + len(generated), on_progress, should_stop)
+        real_reach, generated_reach = _reach(real, k, watch), _reach(generated, k, watch)
+        held = torch.zeros(len(generated), dtype=torch.int64)
+        recalled, covered = [], []
+        for part, squares in _blocks(real, generated, watch):
+            within = squares <= real_reach[part, None]
+            held += within.sum(0)
+            covered.append(within.any(1))
+            recalled.append((squares <= generated_reach).any(1))
+    return Coverage(
+        precision=_share(held > 0),
+        recall=_share(torch.cat(recalled)),
+        density=float(held.double().mean()) / k,
+        coverage=_share(torch.cat(covered)),
+    )
+
+
+def examples_of(reference: ReferenceCodes, dataset: Dataset) -> Float32[Tensor, "n *shape"] | None:
+    """Return the examples whose codes a checkpoint keeps, in that order, as `encode` takes them.
+
+    None where the dataset, usually the held-out split, lacks one of them.
+    """
+    if isinstance(dataset.examples, Streamed) or not len(dataset):
+        return None
+    indices, order = dataset.indices.sort()
+    places = torch.searchsorted(indices, reference.indices).clamp_max(len(indices) - 1)
+    if not torch.equal(indices[places], reference.indices):
+        return None
+    found: Tensor = model_input(dataset.examples[order[places]])
+    return found
+
+
+class _Watch:
+    """Counts rows that are done, tells of them, and asks whether to go on."""
+
+    def __init__(self, rows: int, on_progress: OnProgress, should_stop: ShouldStop) -> None:
+        self._rows, self._done = rows, 0
+        self._on_progress, self._should_stop = on_progress, should_stop
+
+    def begin(self) -> None:
+        if self._should_stop():
+            raise Stopped("Comparing images was stopped; nothing of it is kept.")
+
+    def end(self, rows: int) -> None:
+        self._done += rows
+        self._on_progress(self._done / self._rows)
+
+
+def _blocks(
+    left: Float32[Tensor, "n pixels"], right: Float32[Tensor, "m pixels"], watch: _Watch
+) -> Iterator[tuple[slice, Float32[Tensor, "rows m"]]]:
+    """Squared distances of some rows of `left` at a time to all of `right`."""
+    norms, step = right.square().sum(1), _rows(len(right))
+    for start in range(0, len(left), step):
+        watch.begin()
+        part = slice(start, min(start + step, len(left)))
+        yield part, _squares(left[part], right, norms)
+        watch.end(part.stop - part.start)
+
+
+def _squares(
+    left: Float32[Tensor, "n pixels"], right: Float32[Tensor, "m pixels"], norms: Float32[Tensor, " m"]
+) -> Float32[Tensor, "n m"]:
+    squares = torch.addmm(norms, left, right.T, alpha=-2)
+    return squares.add_(left.square().sum(1, keepdim=True)).clamp_min_(0)
+
+
+def _reach(images: Float32[Tensor, "n pixels"], k: int, watch: _Watch) -> Float32[Tensor, " n"]:
+    """Squared distance of each image to its k-th nearest other one."""
+    found = []
+    for part, squares in _blocks(images, images, watch):
+        squares[torch.arange(part.stop - part.start), torch.arange(part.start, part.stop)] = torch.inf
+        found.append(squares.topk(k, largest=False).values[:, -1])
+    return torch.cat(found)
+
+
+def _to_others(
+    images: Float32[Tensor, "n pixels"],
+    chosen: Int64[Tensor, " m"],
+    norms: Float32[Tensor, " n"],
+    centre: Float32[Tensor, " pixels"],
+) -> Float32[Tensor, " m"]:
+    """Distance of each chosen image to its nearest other one."""
+    found = []
+    for part in chosen.split(_rows(len(images))):
+        scores = torch.addmm(norms, images[part] - centre, images.T, alpha=-2)
+        scores[torch.arange(len(part)), part] = torch.inf
+        found.append((images[part] - images[scores.argmin(1)]).norm(dim=1))
+    return torch.cat(found)
+
+
+def _rows(columns: int) -> int:
+    return max(1, BLOCK // columns)
+
+
+def _share(found: Bool[Tensor, " n"]) -> float:
+    return float(found.double().mean())
