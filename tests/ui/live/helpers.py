@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ui.live.protocol import Encoded, Item
+from ui.live.protocol import Encoded, Item, Measure, Measured
 from ui.live.registry import LiveModel
 
 PATIENCE_S = 15.0
@@ -47,9 +47,10 @@ def model_of(
     decode: Callable[[np.ndarray], np.ndarray],
     encode: Callable[[np.ndarray], Encoded] | None = None,
     item: Callable[[int, int], Item] | None = None,
+    measure: Callable[[Measure, np.ndarray], Measured] | None = None,
 ) -> LiveModel:
     """A model under an id that no other test uses; not registered yet."""
-    return LiveModel(f"{next(_ids):016x}", 2, decode, encode, item)
+    return LiveModel(f"{next(_ids):016x}", 2, decode, encode, item, measure)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -27,9 +27,13 @@ from ui.live.protocol import (
     Encoded,
     Item,
     ItemAnswer,
+    Measure,
+    MeasureAnswer,
+    Measured,
     pack_decode_request,
     pack_encode_request,
     pack_item_request,
+    pack_measure_request,
     parse_answer,
 )
 from ui.live.registry import LiveModel
@@ -41,6 +45,10 @@ UNKNOWN = "f" * 16
 
 def ask(model_id: str, value: float = 1, request_id: int = 1, count: int = 1, width: int = 2) -> bytes:
     return pack_decode_request(request_id, model_id, np.full((count, width), value, np.float32))
+
+
+def measure_at(model_id: str, width: int) -> bytes:
+    return pack_measure_request(1, model_id, Measure.CLIFFS, np.zeros((1, width), np.float32))
 
 
 def answer(ws) -> tuple[int, int]:
@@ -121,6 +129,46 @@ def test_an_item_of_the_data_is_found(ws, decoder) -> None:
     assert ws.receive_json() == {"id": 2, "error": "item = 9 is not there: choose one from 0 to 8."}
 
 
+def test_figures_are_measured_at_codes(ws, decoder) -> None:
+    def measure(asked: Measure, codes: np.ndarray) -> Measured:
+        if asked == Measure.DRIFT:
+            raise CodeError("This model has no encoder.")
+        values = np.column_stack([codes.sum(1), np.full(len(codes), np.nan), codes[:, 0]]).astype(np.float32)
+        return Measured(values, np.full((1, 2, 3), int(asked), np.uint8))
+
+    model, codes = registered(decoder, measure=measure), np.array([[1, 2], [3, 4]], np.float32)
+    ws.send_bytes(pack_measure_request(8, model.id, Measure.RATIO, codes))
+    received = parse_answer(ws.receive_bytes())
+    assert isinstance(received, MeasureAnswer)
+    assert received.request_id == 8
+    np.testing.assert_array_equal(received.measured.values, [[3, np.nan, 1], [7, np.nan, 3]])
+    np.testing.assert_array_equal(received.measured.picture, np.full((1, 2, 3), Measure.RATIO, np.uint8))
+    ws.send_bytes(pack_measure_request(9, model.id, Measure.DRIFT, codes))
+    assert ws.receive_json() == {"id": 9, "error": "This model has no encoder."}
+
+
+def test_decodes_and_items_do_not_wait_for_a_measure(ws, decoder) -> None:
+    entered, go = threading.Event(), threading.Event()
+
+    def measure(asked: Measure, codes: np.ndarray) -> Measured:
+        entered.set()
+        assert go.wait(PATIENCE_S)
+        return Measured(codes, np.zeros((0, 0, 0), np.uint8))
+
+    def item(label: int, nth: int) -> Item:
+        return Item(nth, label, Encoded(np.zeros(2, np.float32), None, np.zeros((0, 0, 0), np.uint8)))
+
+    model = registered(decoder, item=item, measure=measure)
+    ws.send_bytes(pack_measure_request(1, model.id, Measure.RATIO, np.zeros((1, 2), np.float32)))
+    assert entered.wait(PATIENCE_S)
+    ws.send_bytes(ask(model.id, value=6, request_id=2))
+    assert answer(ws) == (2, 6)
+    ws.send_bytes(pack_item_request(3, model.id, -1, 0))
+    assert parse_answer(ws.receive_bytes()).request_id == 3
+    go.set()
+    assert parse_answer(ws.receive_bytes()).request_id == 1
+
+
 # What is wrong is said, and the connection lives on
 
 
@@ -139,6 +187,8 @@ def bad_frames(model_id: str) -> dict[str, tuple[bytes | str, int | None, str]]:
         "text": ("hello", None, "binary frame"),
         "unknown": (ask(UNKNOWN), 1, f"Model {UNKNOWN} is not open"),
         "no encoder": (pack_encode_request(1, model_id, np.ones((2, 2, 1), np.uint8)), 1, "has no encoder"),
+        "no measures": (measure_at(model_id, 2), 1, "has no measures"),
+        "narrow measure": (measure_at(model_id, 3), 1, "width = 3 does not fit"),
         "no items": (pack_item_request(1, model_id, -1, 0), 1, "has no encoded data"),
     }
 
