@@ -1,7 +1,7 @@
 // A path as a file that the server makes, or as the command line that makes the same.
 
 import { codeText } from "./walk-ends.js";
-import { post } from "./walk-fetch.js";
+import { post } from "./told.js";
 
 const KINDS = { png: "PNG contact sheet", gif: "GIF", mp4: "MP4", npz: "npz (codes, frames)" };
 

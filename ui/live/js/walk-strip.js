@@ -2,7 +2,7 @@
 // what that comes to in words. All rows share one scale for each of them.
 
 import { Film } from "./walk-film.js";
-import { fetchPath } from "./walk-fetch.js";
+import { fetchTold } from "./told.js";
 
 export const WAYS = {
   linear: { name: "Linear", title: "The straight line between the codes" },
@@ -65,7 +65,7 @@ export class Row {
     this.show("working");
     this.progress({ done: null, says: "" });
     try {
-      const answer = await fetchPath(body, { signal: leave.signal, progress: (line) => this.leave === leave && this.progress(line) });
+      const answer = await fetchTold("/walks/path", body, { signal: leave.signal, progress: (line) => this.leave === leave && this.progress(line) });
       if (this.leave === leave) this.take(answer);
     } catch (error) {
       if (this.leave === leave && !leave.signal.aborted) this.fail(error.message);

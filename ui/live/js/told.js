@@ -1,18 +1,20 @@
-// A path from the server: lines of JSON, the last of which is the answer.
+// Long work on the server, told line by line (ui/live/told.py): how far it is, and its result last.
 
 const LOST = "The server did not answer; try again.";
 
-// progress({ done, says }) hears of each line before the last. Throws a sentence; an abort of `signal` as AbortError.
-export async function fetchPath(body, { signal, progress }) {
-  const answer = await post("/walks/path", body, signal);
-  let last = null;
+// A promise of the result. progress({ done, says }) hears of each line before it. Throws a sentence; an abort of `signal`
+// as AbortError, and it ends the work.
+export async function fetchTold(path, body, { signal, progress = () => {} } = {}) {
+  const answer = await post(path, body, signal);
+  let result = null;
   for await (const line of lines(answer.body)) {
-    if (last) progress(last);
-    last = JSON.parse(line);
+    const said = JSON.parse(line);
+    if ("done" in said) progress(said);
+    else result = said;
   }
-  if (last?.error) throw new Error(last.error);
-  if (!last?.codes) throw new Error(LOST);
-  return last;
+  if (result?.error) throw new Error(result.error);
+  if (!result) throw new Error(LOST); // it broke off
+  return result;
 }
 
 export async function post(path, body, signal) {
@@ -28,7 +30,9 @@ async function* lines(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch((error) => {
+      throw error instanceof TypeError ? new Error(LOST) : error;
+    });
     const parts = (rest + (value ?? "")).split("\n");
     rest = done ? "" : parts.pop();
     for (const part of parts) if (part.trim()) yield part;
