@@ -3,6 +3,11 @@
 A small move dz changes the decoded picture f(z) by J dz, with J the Jacobian of f at z, so that its squared length
 in picture space is dz^T G dz with G = J^T J, the *pullback metric*. Columns of J are forward-mode products, one for
 each latent dimension: nothing is ever as large as one row of J for each pixel.
+
+Two figures are read off it. The *magnification factor* sqrt(det G) is the area (length, volume) of pictures for each
+of codes (Bishop, Svensen & Williams 1997); the *stretch* is the largest singular value of J, the square root of the
+largest eigenvalue of G: how far the picture moves for each unit of z in the direction that moves it most. Where it is
+large, there is a cliff.
 """
 
 import warnings
@@ -12,28 +17,40 @@ from functools import cache
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import jvp
+from torch.func import jvp, vmap
 
 Decode = Callable[[Tensor], Tensor]  # codes (n, D) -> their mean pictures (n, ...), each from its own code
 
-FLOATS = 2**24  # of Jacobian columns held at a time (64 MiB)
+FLOATS = (
+    2**20
+)  # of Jacobian columns held at a time (4 MiB); the layers that make them hold some ten times as much
 
 
-def pullback(decode: Decode, codes: Float[Tensor, "n latent"]) -> Float[Tensor, "n latent latent"]:
-    """Return G = J^T J of the decoder at each code: symmetric, and positive semidefinite but for rounding."""
+def pullback(
+    decode: Decode, codes: Float[Tensor, "n latent"], directions: Float[Tensor, "k latent"] | None = None
+) -> Float[Tensor, "n columns columns"]:
+    """Return G = J^T J of the decoder at each code: symmetric, and positive semidefinite but for rounding.
+
+    With `directions` A only products with these are taken, and G is A J^T J A^T, (n, k, k): the metric of the plane
+    that they span, by its own coordinates. Make them orthonormal for figures by the unit of z. Works in any thread,
+    in inference mode or not. `decode` must do with a batch what it does with one code (`torch.func.vmap`).
+    """
     _make_forward_mode_ready()
     with torch.inference_mode(False), torch.no_grad():
         codes = codes.detach().clone()  # outside of inference mode
-        n, latent = codes.shape
-        if not n:
-            return codes.new_empty(0, latent, latent)
+        latent = codes.shape[1]
+        if directions is None:
+            directions = torch.eye(latent, dtype=codes.dtype, device=codes.device)
+        directions = directions.to(codes, copy=True)
+        if not len(codes):
+            return codes.new_empty(0, len(directions), len(directions))
         pixels = decode(codes[:1]).numel()
-        rows = max(1, FLOATS // (latent * pixels))
-        return torch.cat([_metric(_columns(decode, part)) for part in codes.split(rows)])
+        rows = max(1, FLOATS // (len(directions) * pixels))
+        return torch.cat([_metric(_columns(decode, part, directions)) for part in codes.split(rows)])
 
 
 def magnification(metric: Float[Tensor, "n latent latent"]) -> Float[Tensor, " n"]:
-    """Return sqrt(det G): the area of pictures for each area of codes (magnification factor; Bishop et al. 1997)."""
+    """Return sqrt(det G): the area of pictures for each area of codes; 0 at a fold and along a dead dimension."""
     return _eigenvalues(metric).prod(1).sqrt().to(metric.dtype)
 
 
@@ -47,15 +64,19 @@ def _eigenvalues(metric: Float[Tensor, "n latent latent"]) -> Float[Tensor, "n l
     return values.clamp_min(0)
 
 
-def _columns(decode: Decode, codes: Float[Tensor, "n latent"]) -> Float[Tensor, "n latent pixels"]:
-    directions = torch.eye(codes.shape[1], dtype=codes.dtype, device=codes.device)
-    products = [
-        jvp(decode, (codes,), (direction.expand_as(codes),))[1].flatten(1) for direction in directions
-    ]
-    return torch.stack(products, 1)
+def _columns(
+    decode: Decode, codes: Float[Tensor, "n latent"], directions: Float[Tensor, "k latent"]
+) -> Float[Tensor, "n k pixels"]:
+    def column(direction: Float[Tensor, " latent"]) -> Float[Tensor, "n pixels"]:
+        product: Tensor = jvp(decode, (codes,), (direction.expand_as(codes),))[1]
+        return product.flatten(1)
+
+    # One pass for all directions: the pictures themselves are decoded once, and convolutions get large batches.
+    found: Tensor = vmap(column)(directions)
+    return found.transpose(0, 1)
 
 
-def _metric(columns: Float[Tensor, "n latent pixels"]) -> Float[Tensor, "n latent latent"]:
+def _metric(columns: Float[Tensor, "n k pixels"]) -> Float[Tensor, "n k k"]:
     return columns @ columns.mT
 
 
