@@ -5,11 +5,11 @@ is moved by two pixels is far away. Squared distances come from matrix products 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from vae_core.data import Dataset
@@ -19,7 +19,9 @@ from vae_core.latent.codes import ReferenceCodes
 from vae_core.models.inputs import model_input
 
 BLOCK = 2**22  # squared distances held at a time (16 MiB)
-SAMPLE = 1000  # images whose nearest other one decides the unit
+SAMPLE = 1000  # images that set the unit and the directions of a search
+DIRECTIONS = 256
+CANDIDATES = 8  # images measured in full for each picture
 
 OnProgress = Callable[[float], None]  # hears the share that is done, in (0, 1]
 ShouldStop = Callable[[], bool]
@@ -27,16 +29,24 @@ ShouldStop = Callable[[], bool]
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """Images to compare others with. `unit` is the median distance of one of them to its nearest other one."""
+    """Images to compare others with. `unit` is the median distance of one of them to its nearest other one.
+
+    A search is exact and yet quick: in an orthonormal basis of some directions, p being what lies in them and r the
+    length of what does not, |q - x|^2 >= |p_q - p_x|^2 + (r_q - r_x)^2. The few images of the lowest bounds are measured
+    in full; where another one's bound does not rule it out, all are.
+    """
 
     images: Float32[Tensor, "n pixels"]
+    unit: float
     centre: Float32[Tensor, " pixels"]
     norms: Float32[Tensor, " n"]  # squared, from the centre
-    unit: float
+    basis: Float32[Tensor, "pixels directions"]  # orthonormal: those in which the images vary most
+    inside: Float32[Tensor, "n directions"]
+    outside: Float32[Tensor, " n"]
 
     @classmethod
     def of(cls, images: Float32[Tensor, "n pixels"], generator: torch.Generator) -> Self:
-        """Prepare at least two images, which are kept as they are; the unit is taken of at most 1000, drawn at random.
+        """Prepare at least two images, which are kept as they are; 1000 of them at most, drawn at random, set the unit.
 
         Raises:
             MeasureError: there is one image only, NaN or infinity in them, or most are equal to another one.
@@ -48,31 +58,66 @@ class Gallery:
         chosen = torch.randperm(len(images), generator=generator)[:SAMPLE]
         with torch.inference_mode():
             centre = images.mean(0)
+            basis = _directions(images[chosen] - centre)
             norms = torch.cat([(part - centre).square().sum(1) for part in images.split(SAMPLE)])
-            unit = float(_to_others(images, chosen, norms, centre).median())
+            inside = torch.cat([(part - centre) @ basis for part in images.split(SAMPLE)])
+            outside = (norms - inside.square().sum(1)).clamp_min_(0).sqrt_()
+            unprepared = cls(images, 0.0, centre, norms, basis, inside, outside)
+            unit = float(unprepared._search(images[chosen], chosen)[0].median())
         if unit <= 0:
             raise MeasureError(
                 "Most of the encoded images are equal to another one, so that there is no unit of realism; "
                 "choose data without copies."
             )
-        return cls(images, centre, norms, unit)
+        return replace(unprepared, unit=unit)
 
     def nearest(
-        self, pictures: Float[Tensor, "m pixels"]
+        self, pictures: Float32[Tensor, "m pixels"]
     ) -> tuple[Float32[Tensor, " m"], Int64[Tensor, " m"]]:
         """Return how far each picture is from its nearest image (Euclidean; divide by `unit`), and which one that is.
 
         Of images that are equally far, but for rounding, any may be named.
         """
         with torch.inference_mode():
-            distances, indices = [], []
-            for part in pictures.float().split(_rows(len(self.images))):
-                # |x - c|^2 - 2 (q - c).x is |q - x|^2 but for a number that is the same for all images x.
-                scores = torch.addmm(self.norms, part - self.centre, self.images.T, alpha=-2)
-                found = scores.argmin(1)
-                distances.append((part - self.images[found]).norm(dim=1))
-                indices.append(found)
-            return torch.cat(distances), torch.cat(indices)
+            found = [self._nearest(part) for part in pictures.split(_rows(len(self.images)))]
+            return torch.cat([distance for distance, _ in found]), torch.cat([index for _, index in found])
+
+    def _nearest(
+        self, pictures: Float32[Tensor, "m pixels"]
+    ) -> tuple[Float32[Tensor, " m"], Int64[Tensor, " m"]]:
+        offsets = pictures - self.centre
+        norms, inside = offsets.square().sum(1), offsets @ self.basis
+        outside = (norms - inside.square().sum(1)).clamp_min_(0).sqrt_()
+        # The bounds, less |q|^2, which is the same for all images.
+        bounds = torch.addmm(self.norms, inside, self.inside.T, alpha=-2).addr_(
+            outside, self.outside, alpha=-2
+        )
+        lowest, candidates = bounds.topk(min(CANDIDATES + 1, len(self.images)), largest=False)
+        measured = (self.images[candidates[:, :CANDIDATES]] - pictures[:, None]).square_().sum(2)
+        best, place = measured.min(1)
+        index = candidates.gather(1, place[:, None])[:, 0]
+        doubtful = best > lowest[:, -1] + norms
+        distance = best.sqrt_()
+        if len(self.images) > CANDIDATES and doubtful.any():
+            distance[doubtful], index[doubtful] = self._search(pictures[doubtful])
+        return distance, index
+
+    def _search(
+        self, pictures: Float32[Tensor, "m pixels"], besides: Int64[Tensor, " m"] | None = None
+    ) -> tuple[Float32[Tensor, " m"], Int64[Tensor, " m"]]:
+        """As `nearest`, among all images; `besides` names one for each picture that is left out."""
+        distances, indices = [], []
+        rows = _rows(len(self.images))
+        for start in range(0, len(pictures), rows):
+            part = pictures[start : start + rows]
+            # |x - c|^2 - 2 (q - c).x is |q - x|^2 but for a number that is the same for all images x.
+            scores = torch.addmm(self.norms, part - self.centre, self.images.T, alpha=-2)
+            if besides is not None:
+                scores[torch.arange(len(part)), besides[start : start + rows]] = torch.inf
+            found = scores.argmin(1)
+            distances.append((part - self.images[found]).norm(dim=1))
+            indices.append(found)
+        return torch.cat(distances), torch.cat(indices)
 
 
 @dataclass(frozen=True)
@@ -192,19 +237,12 @@ def _reach(images: Float32[Tensor, "n pixels"], k: int, watch: _Watch) -> Float3
     return torch.cat(found)
 
 
-def _to_others(
-    images: Float32[Tensor, "n pixels"],
-    chosen: Int64[Tensor, " m"],
-    norms: Float32[Tensor, " n"],
-    centre: Float32[Tensor, " pixels"],
-) -> Float32[Tensor, " m"]:
-    """Distance of each chosen image to its nearest other one."""
-    found = []
-    for part in chosen.split(_rows(len(images))):
-        scores = torch.addmm(norms, images[part] - centre, images.T, alpha=-2)
-        scores[torch.arange(len(part)), part] = torch.inf
-        found.append((images[part] - images[scores.argmin(1)]).norm(dim=1))
-    return torch.cat(found)
+def _directions(offsets: Float32[Tensor, "n pixels"]) -> Float32[Tensor, "pixels directions"]:
+    """An orthonormal basis of the directions in which the images vary most."""
+    count = min(DIRECTIONS, *offsets.shape)
+    _, weights = torch.linalg.eigh(offsets @ offsets.T)
+    basis: Tensor = torch.linalg.qr(offsets.T @ weights[:, -count:])[0]
+    return basis
 
 
 def _rows(columns: int) -> int:
