@@ -10,6 +10,7 @@ largest eigenvalue of G: how far the picture moves for each unit of z in the dir
 large, there is a cliff.
 """
 
+import threading
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -18,6 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.func import jvp, vmap
+
+# torch counts levels of forward mode for the whole process: two threads in it at once get errors or wrong numbers.
+_FORWARD_MODE = threading.Lock()
 
 Decode = Callable[[Tensor], Tensor]  # codes (n, D) -> their mean pictures (n, ...), each from its own code
 
@@ -72,7 +76,8 @@ def _columns(
         return product.flatten(1)
 
     # One pass for all directions: the pictures themselves are decoded once, and convolutions get large batches.
-    found: Tensor = vmap(column)(directions)
+    with _FORWARD_MODE:
+        found: Tensor = vmap(column)(directions)
     return found.transpose(0, 1)
 
 
@@ -83,6 +88,6 @@ def _metric(columns: Float[Tensor, "n k pixels"]) -> Float[Tensor, "n k k"]:
 @cache
 def _make_forward_mode_ready() -> None:
     """Let torch load its forward-mode rules, in which it uses what it has itself deprecated, without a warning."""
-    with warnings.catch_warnings():
+    with _FORWARD_MODE, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))
