@@ -1,23 +1,29 @@
 """An open model as the live socket uses it: codes to pixels, pictures to posteriors, items of its data."""
 
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from ui import library
 from ui.library import OpenModel
 from ui.live import registry
-from ui.live.protocol import Encoded, Item
+from ui.live.protocol import PLANE_AXES, Encoded, Item, Measure, Measured
 from ui.live.registry import LiveModel
 from vae_core import data, images
 from vae_core.config import DataConfig
 from vae_core.data import Dataset
-from vae_core.errors import CodeError
+from vae_core.errors import CodeError, DataError
 from vae_core.models import PointMass
 from vae_core.models.rendering import pictures, render
+
+if TYPE_CHECKING:
+    from vae_core.evaluation.measures import Measures
 
 _NO_PICTURE = np.zeros((0, 0, 0), np.uint8)
 
@@ -60,7 +66,67 @@ def live(opened: OpenModel) -> LiveModel:
         lambda codes: render(model, codes),
         encode if takes_pictures else None,
         item if has_items else None,
+        lambda measure, codes: _measured(measures_of(opened), measure, codes),
     )
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A model by its id alone."""
+
+    id: str
+    opened: OpenModel = field(compare=False)
+
+
+def measures_of(opened: OpenModel) -> "Measures":
+    """Return a model's measures, with what they have made ready so far."""
+    return _measures(_Key(opened.id, opened))
+
+
+@lru_cache(maxsize=2)  # each may hold some 100 MB of images and draws
+def _measures(key: _Key) -> "Measures":
+    # Imported on first use: the first page must not wait for what it needs (scipy and more).
+    from vae_core.evaluation.measures import Measures
+
+    return Measures.of(key.opened.checkpoint, lambda: examples(key.opened))
+
+
+def examples(opened: OpenModel) -> Tensor | None:
+    """The examples whose codes the model came with, in their order, as `encode` takes them.
+
+    None where their data are not on this machine, or are not what they were.
+    """
+    from vae_core.evaluation.realism import examples_of
+
+    reference = opened.checkpoint.reference
+    if reference is None or not library.data_here(opened):
+        return None
+    try:
+        dataset = _held_out(opened.checkpoint.description.data)
+    except DataError:
+        return None
+    if tuple(dataset.examples.shape[1:]) != opened.checkpoint.model.data_shape:
+        return None
+    return examples_of(reference, dataset)
+
+
+def _measured(measures: "Measures", measure: Measure, rows: Float32[np.ndarray, "count dim"]) -> Measured:
+    if measure == Measure.TRUST:
+        return _trusted(measures, rows)
+    columns: dict[Measure, Callable[[], tuple[np.ndarray, ...]]] = {
+        Measure.CLIFFS: lambda: measures.cliffs(rows),
+        Measure.CLIFFS_IN_PLANE: lambda: measures.cliffs(rows[PLANE_AXES:], rows[:PLANE_AXES]),
+        Measure.RATIO: lambda: (measures.ratio(rows),),
+        Measure.DRIFT: lambda: (measures.drift(rows),),
+        Measure.REALISM: lambda: measures.realism(rows),
+    }
+    return Measured(np.column_stack(columns[measure]()).astype(np.float32), _NO_PICTURE)
+
+
+def _trusted(measures: "Measures", code: Float32[np.ndarray, "1 dim"]) -> Measured:
+    values = np.array([astuple(measures.trust(code))], np.float32)
+    nearest = int(values[0, -2])
+    return Measured(values, _NO_PICTURE if nearest < 0 else pictures(measures.example(nearest))[0])
 
 
 def _item(opened: OpenModel, label: int, nth: int) -> Item:
