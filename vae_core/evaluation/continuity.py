@@ -10,18 +10,16 @@ random pairs of encoded codes. A linear decoder (PCA) has 1. It has no unit: str
 nothing, so that models are compared whatever their scale.
 """
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
 from vae_core.errors import MeasureError, Stopped
 from vae_core.evaluation.estimate import Estimate, estimate
+from vae_core.evaluation.steps import CHUNK, OnProgress, ShouldStop, never, silent
 from vae_core.latent.metric import Decode
 
 LINES, STEPS = 500, 256
-CHUNK = 64  # images whose activations stay in the processor's cache
 ROUNDING = 4 * torch.finfo(torch.float32).eps  # of an image, relative, from one step to the next
 
 
@@ -31,8 +29,8 @@ def continuity(
     generator: torch.Generator,
     lines: int = LINES,
     steps: int = STEPS,
-    on_progress: Callable[[float], None] = lambda done: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress = silent,
+    should_stop: ShouldStop = never,
 ) -> Estimate:
     """Return the mean evenness L^2 / E of straight lines between random pairs of codes, with its 95 % interval.
 

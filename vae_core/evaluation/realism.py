@@ -4,7 +4,7 @@ All distances are Euclidean over pixels (steps, columns): no feature network sta
 is moved by two pixels is far away. Squared distances come from matrix products in float32, a block at a time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from vae_core.data import Dataset
 from vae_core.data.streaming import Streamed
 from vae_core.errors import MeasureError, Stopped
+from vae_core.evaluation.steps import OnProgress, ShouldStop, never, silent
 from vae_core.latent.codes import ReferenceCodes
 from vae_core.models.inputs import model_input
 
@@ -22,9 +23,6 @@ BLOCK = 2**22  # squared distances held at a time (16 MiB)
 SAMPLE = 1000  # images that set the unit and the directions of a search
 DIRECTIONS = 256
 CANDIDATES = 8  # images measured in full for each picture
-
-OnProgress = Callable[[float], None]  # hears the share that is done, in (0, 1]
-ShouldStop = Callable[[], bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +142,8 @@ def prdc(
     real: Float32[Tensor, "n pixels"],
     generated: Float32[Tensor, "m pixels"],
     k: int = 5,
-    on_progress: OnProgress = lambda done: None,
-    should_stop: ShouldStop = lambda: False,
+    on_progress: OnProgress = silent,
+    should_stop: ShouldStop = never,
 ) -> Coverage:
     """Return precision, recall, density and coverage; a ball reaches to the k-th nearest other image of its own set.
 
