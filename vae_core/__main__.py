@@ -5,6 +5,7 @@
     python -m vae_core train --path photos.zip --architecture conv --hidden 32,64,128,256 --run runs/photos
     python -m vae_core resume runs/mnist
     python -m vae_core evaluate digits.safetensors --json
+    python -m vae_core evaluate digits.safetensors --continuity --json
     python -m vae_core describe digits.safetensors
     python -m vae_core map digits.safetensors --source train --projection umap --neighbours 15 --out digits-map
     python -m vae_core walk digits.safetensors --grid 20 --out grid.png
@@ -42,7 +43,7 @@ from vae_core.config import (
     ProjectionConfig,
     TrainingConfig,
 )
-from vae_core.errors import ConfigError, DataError, DataNotFound, ExplorerError, Stopped
+from vae_core.errors import CheckpointError, ConfigError, DataError, DataNotFound, ExplorerError, Stopped
 
 # Fields that follow from others and so are no options of their own.
 DERIVED = {"data_shape", "name", "projection"}
@@ -203,16 +204,58 @@ def evaluate(options: argparse.Namespace) -> int:
     from vae_core import checkpoint
     from vae_core.evaluation import likelihood
 
-    loaded = checkpoint.load(Path(options.checkpoint))
-    held_out = _data_of(loaded)
-    generator = torch.Generator().manual_seed(options.seed)
-    examples = held_out.examples[: options.limit]
-    figures = likelihood.evaluate(loaded.model, examples, generator, samples=options.samples)
-    if options.save:
-        description = loaded.description.model_copy(update={"evaluation": figures})
-        checkpoint.save(Path(options.checkpoint), replace(loaded, description=description))
-    _report(figures, options.json)
+    path = Path(options.checkpoint)
+    loaded = checkpoint.load(path)
+    try:
+        held_out = _data_of(loaded)
+    except DataError as error:
+        if not options.continuity:
+            raise
+        print(f"vae_core evaluate: {error}", file=sys.stderr)  # what takes no data is measured all the same
+        held_out = None
+    figures: dict[str, Any] = {}
+    if held_out is not None:
+        generator = torch.Generator().manual_seed(options.seed)
+        examples = held_out.examples[: options.limit]
+        figures = likelihood.evaluate(loaded.model, examples, generator, samples=options.samples)
+    headlines = _headlines(loaded, held_out, options) if options.continuity else {}
+    _report(figures | headlines, options.json)
+    if options.save or options.continuity:
+        _store(path, loaded, figures if options.save else {}, headlines)
     return 0
+
+
+def _headlines(loaded: Any, held_out: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure continuity and completeness; what is not defined for the model is said on the error stream."""
+    from vae_core.evaluation.headlines import headlines
+    from vae_core.evaluation.realism import examples_of
+
+    known = held_out is not None and loaded.reference is not None
+    images = examples_of(loaded.reference, held_out) if known else None
+    with _Stop("Stopping; nothing is written.") as stop, _ProgressLine(quiet=options.json) as line:
+        found = headlines(
+            loaded, images, options.seed, lambda done: line.say("Measuring continuity.", done), stop
+        )
+    for reason in dict.fromkeys(found.missing.values()):
+        print(f"vae_core evaluate: {reason}", file=sys.stderr)
+    return found.to_evaluation()
+
+
+def _store(path: Path, loaded: Any, figures: dict[str, Any], headlines: dict[str, Any]) -> None:
+    """Write figures into a checkpoint file; those of the other kind that it has, and everything else, stay."""
+    from vae_core import checkpoint
+    from vae_core.evaluation.headlines import KEYS
+
+    if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
+        raise CheckpointError(
+            f"{path} is read-only, so the figures were not stored in it; make it writable, or copy it first."
+        )
+    before = loaded.description.evaluation
+    old = {name: value for name, value in before.items() if name not in KEYS}
+    old_headlines = {name: value for name, value in before.items() if name in KEYS}
+    evaluation = (figures or old) | (headlines or old_headlines)
+    description = loaded.description.model_copy(update={"evaluation": evaluation})
+    checkpoint.save(path, replace(loaded, description=description))
 
 
 def _out(text: str) -> Path:
@@ -481,6 +524,14 @@ def _parser() -> Parser:
         "--limit", type=_positive, default=None, help="Only the first so many held-out examples."
     )
     command.add_argument("--seed", type=_natural, default=0, help="Seed of the draws of z. Default: 0.")
+    command.add_argument(
+        "--continuity",
+        action="store_true",
+        help=(
+            "Also continuity and completeness with their confidence intervals, and precision, recall, density and "
+            "coverage; stores them in the checkpoint file."
+        ),
+    )
     command.add_argument("--save", action="store_true", help="Store the figures in the checkpoint file.")
 
     command = _command(commands, "describe", describe)
