@@ -35,6 +35,9 @@ Examples = Callable[[], Tensor | None]
 
 GALLERY_NUMBERS = 2**24  # pixels of all images that realism compares with (64 MiB of float32)
 MIN_GALLERY = 1000  # images, whatever their size
+_NO_CODES = "This model came without encoded data, so that nobody knows where they lie; open one trained by this program."
+    "This model came without encoded data; train or encode with this program to know where the data are."
+)
 _Made = TypeVar("_Made")
 
 
@@ -149,7 +152,6 @@ class Measures:
         self._check(code)
         decoded = self._decoded(code)
         stretch, area = self.cliffs(code)
-        drift = _or_nan(lambda: float(np.linalg.norm(self._drift(code, decoded))))
         realism, index = math.nan, -1
         try:
             ratios, indices = self._realism(decoded)
@@ -162,7 +164,7 @@ class Measures:
             magnification=float(area[0]),
             ratio=_or_nan(lambda: float(self.ratio(code)[0])),
             realism=realism,
-            drift=drift,
+            drift=float(np.linalg.norm(self._drift(code, decoded))),
             index=index,
             label=self._label(index),
         )
@@ -195,7 +197,7 @@ class Measures:
 
     def _known(self) -> ReferenceCodes:
         if self._reference is None:
-            raise MeasureError(self.lacks["ratio"])
+            raise MeasureError(_NO_CODES)
         return self._reference
 
     # --- one step each ----------------------------------------------------------------------------------------
@@ -208,8 +210,6 @@ class Measures:
             return torch.cat([self._mean(part).flatten(1) for part in torch.from_numpy(codes).split(CHUNK)])
 
     def _drift(self, codes: Codes, decoded: Float32[Tensor, "n pixels"]) -> Float32[np.ndarray, "n latent"]:
-        if "drift" in self.lacks:
-            raise MeasureError(self.lacks["drift"])
         with torch.inference_mode():
             shaped = decoded.unflatten(1, self._model.data_shape).split(CHUNK)
             back = torch.cat([self._model.encode(part).mean for part in shaped])
