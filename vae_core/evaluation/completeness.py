@@ -40,7 +40,11 @@ def completeness(
     rho(z) is the data ratio (see `vae_core.latent.aggregate`): how many data lie around z for each that the prior
     promises. A code in a hole has fewer than half of them around it, no data near it. At 1/2 the boundary of a sharp
     hole is found without bias to first order: there half of a small ball is empty. A model whose aggregate posterior is
-    its prior has completeness 1 (but for 1 or 2 in a thousand codes around which data are few by chance).
+    its prior has completeness 1 (but for some 2 in a thousand codes around which data are few by chance).
+
+    It is a statement about neighbourhoods that hold 16 data, and cannot tell of finer holes. In 2 dimensions and with
+    10,000 data these are small. In 10 they reach across much of the prior, and holes must be as large to count:
+    completeness is then an upper bound, and only models with as many dimensions and data can be compared by it.
 
     h is the mean over `draws` codes from the prior. The confidence interval adds to its Monte Carlo error that of the data, by the
     delete-a-group jackknife over GROUPS random groups of the encoded examples (Kott 2001).
