@@ -10,37 +10,37 @@ import { paint } from "./paint.js";
 
 const FEW = 3; // latent dimensions whose numbers are shown
 
-// value(place, typical): its words; pictures: what is beside the picture, if anything.
+// what: what the list is of; value: the figure of a place in words; beside: what to compare it with.
 const KINDS = {
   cliffs: {
     title: "Cliffs", seeking: "Looking for cliffs",
-    says: "Where the image changes fastest: the largest singular value of the decoder’s Jacobian, in image distance per unit z. The pictures are a short step to either side.",
+    what: "Where the image changes fastest: the largest singular value of the decoder’s Jacobian. The pictures are a short step (a tenth of the data’s spread) to either side.",
     value: ({ value }) => `${number(value)} per unit z`,
-    beside: ({ value }, typical) => (typical ? `${number(value / typical)} × the usual` : ""),
+    beside: (place, typical) => usual(place, typical),
   },
   holes: {
     title: "Holes", seeking: "Looking for holes",
-    says: "Where the prior promises data and there are none: the share of the promised data that lies around the place.",
-    value: ({ value }) => `${share(value)} of the data promised`,
-    beside: () => "",
+    what: "Where the prior promises data and there are none: how much of the data promised lies around the place.",
+    value: ({ value }) => `${share(value)} of the data`,
+    beside: ({ percentile }) => (Number.isFinite(percentile) ? `within the inner ${share(percentile)} of the prior` : ""),
   },
   drifts: {
     title: "Drifts", seeking: "Looking for drifts",
-    says: "Which codes the model does not keep: decoded and encoded again they come back elsewhere. The pictures are the place and where it comes back.",
-    value: ({ value }) => `moves ${number(value)} in z`,
-    beside: ({ value }, typical) => (typical ? `${number(value / typical)} × the usual` : ""),
+    what: "Codes that the model does not keep: decoded and encoded again they come back elsewhere. The pictures are the place and where it comes back.",
+    value: ({ value }) => `comes back ${number(value)} away`,
+    beside: (place, typical) => usual(place, typical),
   },
   reconstructions: {
     title: "Reconstructions", seeking: "Looking for the worst reconstructions",
-    says: "The encoded examples that come back least like themselves, the worst of each class: the original, and what its code decodes to.",
-    value: ({ value }) => `squared error ${number(value)}`,
-    beside: ({ value }, typical) => (typical ? `${number(value / typical)} × the usual` : ""),
+    what: "The encoded examples of each class that come back least like themselves: mean squared error per pixel. The pictures are the original and its reconstruction.",
+    value: ({ value }) => number(value),
+    beside: () => "",
   },
 };
 
-const column = ([kind, { title, says }]) => `
+const column = ([kind, { title, what }]) => `
   <section class="kind" data-kind="${kind}" data-state="empty" aria-labelledby="findings-${kind}">
-    <h3 id="findings-${kind}">${title}</h3><p class="says">${says}</p>
+    <h3 id="findings-${kind}">${title}</h3><p class="what">${what}</p>
     <p class="trouble"></p><ol class="places"></ol>
   </section>`;
 
@@ -53,7 +53,7 @@ export const FINDINGS = `
   </section>`;
 
 const ROW = `
-  <li><button type="button" class="place"><span class="pictures"></span><span class="words"><strong></strong><span class="beside"></span><span class="where"></span></span></button>
+  <li><button type="button" class="go"><span class="pictures"></span><span class="words"><strong></strong><span class="beside"></span><span class="where"></span></span></button>
     <button type="button" class="to-map" title="Show this place on the maps" hidden>Map</button></li>`;
 
 export class Findings {
@@ -177,9 +177,10 @@ export class Findings {
     const name = page.facts.classNames[place.label], words = [KINDS[kind].value(place), KINDS[kind].beside(place, typical)];
     find("strong").textContent = words[0];
     find(".beside").textContent = words[1];
-    find(".where").textContent = [name === undefined ? "" : `class ${name}`, where(place.code)].filter(Boolean).join(" · ");
-    find(".place").title = `Continue on Explore at z = ${text(place.code)}`;
-    find(".place").addEventListener("click", () => page.explore(Float32Array.from(place.code)));
+    const of = name === undefined ? "" : name.length < 3 ? `class ${name}` : name;
+    find(".where").textContent = kind === "reconstructions" ? of : [where(place.code), of].filter(Boolean).join(" · ");
+    find(".go").title = `Continue on Explore at z = ${text(place.code)}${typical ? `; usual here is ${number(typical)}` : ""}`;
+    find(".go").addEventListener("click", () => page.explore(Float32Array.from(place.code)));
     find(".to-map").hidden = !page.show;
     find(".to-map").addEventListener("click", () => page.show(Float32Array.from(place.code)));
     find(".pictures").append(...place.shown.map(() => picture()));
@@ -256,7 +257,8 @@ function picture(name = "") {
 }
 
 const number = (value) => Number(value.toPrecision(value < 10 ? 2 : 3)).toLocaleString("en");
-const share = (value) => (value < 0.005 ? "0 %" : `${Math.round(100 * value)} %`);
+const usual = ({ value }, typical) => (typical > 0 ? `${number(value / typical)} × the usual` : "");
+const share = (value) => (value > 0 && value < 1e-4 ? "under 0.01 %" : `${Number((100 * value).toPrecision(2))} %`);
 const text = (code) => code.map((value) => Number(value.toFixed(4))).join(", ");
 
 function where(code) {

@@ -5,13 +5,13 @@
 
 import { fetchTold, post } from "./told.js";
 
-const NONE = "not measured yet";
+const NONE = "Not measured yet.";
 const MOST_PEERS = 3; // named in a line; all of them are marked on the scale
 
 const WORDS = {
   continuity: {
     title: "Continuity", says: "close codes decode to close images",
-    meaning: ({ continuity }) => `On an average straight line between two encoded codes the image changes over ${percent(continuity)} of the way.`,
+    meaning: ({ continuity }) => `Along a straight line the image changes over ${percent(continuity)} of the way.`,
     best: "A linear decoder has 1: its images change at one rate everywhere. All change within a tenth of each line makes 0.1.",
     definition: `<p>Draw random pairs of encoded codes, disjoint ones, and decode the straight line between each pair: images f(t), t from 0 to 1, in 256 steps.
       With its length L = ∫ |f′(t)| dt and its energy E = ∫ |f′(t)|² dt</p>
@@ -44,23 +44,23 @@ const AGAINST = { images: "the encoded examples’ own images", reconstructions:
 
 const card = (name, { title, says, definition, best }) => `
   <article class="headline" data-figure="${name}">
-    <header><h3>${title}</h3><span class="says">${says}</span>
-      <details class="definition"><summary>Definition</summary><div>${definition}<p>${best}</p></div></details></header>
-    <div class="reading"><strong class="value">–</strong><span class="interval"></span></div>
+    <header><strong class="value">–</strong><h3>${title}</h3>
+      <details class="explained"><summary>Definition</summary><div>${definition}<p>${best}</p></div></details>
+      <p class="tagline">${says}</p></header>
     <div class="scale" role="img"><i class="filled"></i><i class="range"></i><span class="others"></span></div>
     <p class="meaning"></p>
-    <p class="peers" hidden></p>
+    <p class="beside"></p>
   </article>`;
 
 export const HEADLINES = `
-  <section class="headlines" aria-label="Headline figures" data-state="empty">
+  <section class="headline-figures" aria-label="Headline figures" data-state="empty">
     ${Object.entries(WORDS).map(([name, words]) => card(name, words)).join("")}
     <article class="support">
-      <div class="measure"><p class="why"></p><button type="button" class="start">Measure now</button>
+      <div class="ask"><p class="why"></p><button type="button" class="start">Measure now</button>
         <span class="work" hidden><progress max="1"></progress><span class="doing" role="status"></span><button type="button" class="cancel">Cancel</button></span></div>
       <dl class="figures" hidden>${Object.entries(SUPPORT).map(([name, [title, meaning]]) => `<div data-figure="${name}" title="${title}: ${meaning}"><dt>${title}</dt><dd></dd></div>`).join("")}</dl>
       <p class="source"></p>
-      <details class="definition about" hidden><summary>What these are</summary><div>
+      <details class="explained about" hidden><summary>What these are</summary><div>
         ${Object.values(SUPPORT).map(([title, meaning]) => `<p><strong>${title}</strong>: ${meaning}.</p>`).join("")}
         <p>Between decoded draws from the prior and <span class="against"></span>; 5 nearest neighbours, Euclidean distance of pixels (no feature network).</p>
         <p class="store">This command measures all of them and stores them in the file:<code></code></p></div></details>
@@ -71,8 +71,8 @@ export class Headlines {
   // page: { facts: { model: { id, file }, hasPrior, evaluation, peers: [{ name, continuity, completeness }] }, say(sentence) }
   constructor(root, page) {
     this.page = page;
-    root.querySelector(".headlines").outerHTML = HEADLINES; // a panel that was here before leaves no listeners
-    this.root = root.querySelector(".headlines");
+    root.querySelector(".headline-figures").outerHTML = HEADLINES; // a panel that was here before leaves no listeners
+    this.root = root.querySelector(".headline-figures");
     this.find = (selector) => this.root.querySelector(selector);
     this.find(".start").addEventListener("click", () => this.measure());
     this.find(".cancel").addEventListener("click", () => this.stop());
@@ -158,7 +158,7 @@ export class Headlines {
   show(figures, source = "") {
     Object.assign(this, { figures, source });
     this.root.dataset.state = figures ? "known" : "empty";
-    this.find(".measure").hidden = Boolean(figures);
+    this.find(".ask").hidden = Boolean(figures);
     for (const name of Object.keys(WORDS)) this.card(name, figures);
     const known = figures ? Object.keys(SUPPORT).filter((name) => Number.isFinite(figures[name])) : [];
     for (const name of Object.keys(SUPPORT)) {
@@ -179,9 +179,7 @@ export class Headlines {
     const low = figures?.[`${name}_low`], high = figures?.[`${name}_high`], certain = known && isShare(low) && isShare(high);
     card.classList.toggle("unknown", !known);
     set(".value", known ? value.toFixed(2) : "–");
-    set(".interval", certain ? `${low.toFixed(2)} to ${high.toFixed(2)} with 95 % confidence` : known ? "" : NONE);
-    if (figures && !known) set(".interval", "");
-    set(".meaning", known ? WORDS[name].meaning(figures) : figures ? sentences(figures)[name] ?? "It is not defined for this model." : "");
+    set(".meaning", known ? WORDS[name].meaning(figures) : figures ? sentences(figures)[name] ?? "It is not defined for this model." : NONE);
     const peers = (this.page.facts.peers ?? []).filter((peer) => isShare(peer[name]));
     const scale = card.querySelector(".scale"), at = (share) => `${(100 * share).toFixed(2)}%`;
     scale.style.setProperty("--value", at(known ? value : 0));
@@ -197,9 +195,8 @@ export class Headlines {
       return mark;
     }));
     scale.setAttribute("aria-label", `From 0 to 1: ${known ? value.toFixed(2) : "unknown"}${certain ? `, between ${low.toFixed(2)} and ${high.toFixed(2)} with 95 % confidence` : ""}`);
-    const line = card.querySelector(".peers");
-    line.hidden = !peers.length;
-    line.textContent = `Same data: ${peers.slice(0, MOST_PEERS).map((peer) => `${peer.name} ${peer[name].toFixed(2)}`).join(" · ")}`;
+    const others = peers.slice(0, MOST_PEERS).map((peer) => `${peer.name} ${peer[name].toFixed(2)}`).join(", ");
+    set(".beside", [certain && `95 % interval ${low.toFixed(2)} to ${high.toFixed(2)}`, others && `same data: ${others}`].filter(Boolean).join(" · "));
   }
 
   close() {
