@@ -1,0 +1,275 @@
+"""One x and its posterior for the browser. Imports torch, so `ui.live.posteriors` imports it at the first request.
+
+x is an example of the data the model was encoded with, or a picture that the model itself decodes: then the model is
+asked about x = E p(x|z), which needs no data.
+"""
+
+import base64
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from ui import library, session
+from ui.library import OpenModel
+from ui.live import models
+from ui.live.told import Gone, Tell
+from ui.live.walk_files import find
+from vae_core.errors import CodeError, ConfigError, DataNotFound
+from vae_core.evaluation import posterior
+from vae_core.evaluation.importance import importance
+from vae_core.models import VAE
+from vae_core.models.inputs import model_input
+from vae_core.models.rendering import pictures
+
+SEED = 0  # of every draw: the same x gives the same figures again
+MOST_CELLS = 128  # along one side of a heat map
+MOST_SAMPLES = 20_000
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The x that a request names: its model, x (1, *data_shape), and where it comes from."""
+
+    opened: OpenModel
+    model: VAE
+    x: Float32[Tensor, "1 *shape"]
+    of: str  # "image", or "decoded"
+    label: int = -1
+    count: int = 0  # of examples to choose from, with this class
+
+
+def example(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what x is, its picture and q(z|x); without an x, why there is none.
+
+    Raises:
+        ExplorerError: the request makes no sense, or the model has no posterior.
+    """
+    opened = find(asked.get("model"))
+    known = _known(opened)
+    try:
+        subject = subject_of(asked)
+    except DataNotFound as error:
+        return known | {"absent": str(error)}
+    started = time.perf_counter()
+    with torch.inference_mode():
+        q = subject.model.encode(subject.x)
+    seconds = time.perf_counter() - started
+    picture = pictures(subject.x)[0]
+    height, width, channels = picture.shape
+    return known | {
+        "of": subject.of,
+        "label": subject.label,
+        "count": subject.count,
+        "mean": q.mean[0].tolist(),
+        "std": q.stddev[0].tolist(),
+        "seconds": seconds,
+        "picture": {"height": height, "width": width, "channels": channels, "pixels": _bytes(picture)},
+    }
+
+
+def heat(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return log p(x, z) in nats on square cells around a place.
+
+    Raises:
+        ExplorerError: the request makes no sense, or the model has other than one or two latent dimensions.
+    """
+    subject = subject_of(asked)
+    latent = subject.model.latent_dim
+    if latent > 2:
+        raise ConfigError(
+            f"A heat map of p(z|x) takes one or two latent dimensions; this model has {latent}."
+        )
+    around, reach, cells = _code(asked.get("around"), latent), asked.get("reach"), asked.get("cells", 64)
+    if not isinstance(reach, int | float) or not 0 < reach < 1e6:
+        raise ConfigError(f"reach = {str(reach)[:40]} has to be above 0; it is half the side of the map.")
+    if type(cells) is not int or not 2 <= cells <= MOST_CELLS:
+        raise ConfigError(f"cells = {str(cells)[:40]} has to be from 2 to {MOST_CELLS}.")
+    axes = tuple(np.linspace(centre - reach, centre + reach, cells) for centre in around.tolist())
+    return _grid(axes, posterior.heat_map(subject.model, subject.x, 0.0, axes))
+
+
+def exact(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, Any]:
+    """Find p(z|x) by quadrature, and the three figures of log p(x) = ELBO + KL.
+
+    Raises:
+        ExplorerError: the request makes no sense, or the model has more than two latent dimensions.
+        Stopped: the reader is gone.
+    """
+    subject, started = subject_of(asked), time.perf_counter()
+    found = posterior.exact(subject.model, subject.x, tell, gone)
+    figures = posterior.identity(subject.model, subject.x, found)
+    return {
+        "logEvidence": figures.log_evidence,
+        "elbo": figures.elbo,
+        "kl": figures.kl_to_true,
+        "mean": found.mean.tolist(),
+        "covariance": found.covariance.tolist(),
+        "grid": _grid(found.axes, found.log_posterior),
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def bound(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, Any]:
+    """Find the importance-weighted bound for growing K, from one run of draws.
+
+    Raises:
+        ExplorerError: the request makes no sense, or the model has no posterior.
+        Stopped: the reader is gone.
+    """
+    subject, started = subject_of(asked), time.perf_counter()
+    samples = asked.get("samples")
+    if type(samples) is not int or not 1 <= samples <= MOST_SAMPLES:
+        raise ConfigError(f"samples = {str(samples)[:40]} has to be from 1 to {MOST_SAMPLES}.")
+    generator = torch.Generator().manual_seed(SEED)
+    found = importance(subject.model, subject.x, samples, generator, None, tell, gone)
+    return {
+        "samples": found.draws.tolist(),
+        "bound": found.bound.tolist(),
+        "errors": found.error.tolist(),
+        "effective": found.effective,
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def nuts(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, Any]:
+    """Sample p(z|x) by NUTS.
+
+    Raises:
+        ExplorerError: the request makes no sense, or the model has no posterior.
+        Stopped: the reader is gone.
+    """
+    from vae_core.evaluation import sampling  # pyro takes a second or two to import
+
+    subject = subject_of(asked)
+    generator = torch.Generator().manual_seed(SEED)
+    found = sampling.nuts(subject.model, subject.x, generator, on_progress=tell, should_stop=gone)
+    draws = found.samples.reshape(-1, subject.model.latent_dim)
+    return {
+        "draws": _bytes(draws.astype(np.float32)),
+        "count": len(draws),
+        "chains": len(found.samples),
+        "mean": draws.mean(0, dtype=np.float64).tolist(),
+        "std": draws.std(0, dtype=np.float64).tolist(),
+        "rHat": _finite(found.r_hat),
+        "ess": _finite(found.ess),
+        "divergences": found.divergences,
+        "acceptance": found.acceptance,
+        "seconds": found.seconds,
+    }
+
+
+def subject_of(asked: dict[str, Any]) -> Subject:
+    """Return the x that a request names.
+
+    Raises:
+        DataNotFound: x is an image that is not on this machine; the sentence says how to get it.
+        ExplorerError: there is no such x, or the model has no posterior.
+    """
+    opened = find(asked.get("model"))
+    model = opened.checkpoint.model
+    if not isinstance(model, VAE):
+        raise ConfigError(
+            f"{opened.name} encodes every x to one point: it has no posterior q(z|x) and no prior, so there is no "
+            "p(z|x) to compare it with; choose a VAE."
+        )
+    if asked.get("code") is not None:
+        code = torch.from_numpy(_code(asked["code"], model.latent_dim))
+        return Subject(opened, model, _decoded(model, code), "decoded")
+    position, label, count = _position(opened, asked.get("label", -1), asked.get("nth", 0))
+    if asked.get("decoded"):
+        assert opened.checkpoint.reference is not None
+        mean = opened.checkpoint.reference.mean[position]
+        return Subject(opened, model, _decoded(model, mean), "decoded", label, count)
+    return Subject(opened, model, _image(opened, position), "image", label, count)
+
+
+def _known(opened: OpenModel) -> dict[str, Any]:
+    """What there is to choose from."""
+    info, reference = opened.checkpoint.description.info, opened.checkpoint.reference
+    labels = None if reference is None else reference.labels
+    counts = [] if labels is None else torch.bincount(labels, minlength=len(info.class_names)).tolist()
+    return {"counts": counts, "all": 0 if reference is None else len(reference), "title": info.title}
+
+
+def _position(opened: OpenModel, label: Any, nth: Any) -> tuple[int, int, int]:
+    """Where the nth encoded example of a class is, its class (-1: none), and how many there are to choose from."""
+    reference = opened.checkpoint.reference
+    if reference is None:
+        raise ConfigError(
+            f"{opened.name} came without encoded examples; take what a code decodes to as x instead."
+        )
+    if type(label) is not int or type(nth) is not int or nth < 0:
+        raise ConfigError(
+            f"label = {str(label)[:40]} and nth = {str(nth)[:40]} have to be whole numbers, nth from 0."
+        )
+    labels = reference.labels
+    positions = torch.arange(len(reference))
+    if labels is not None and label >= 0:
+        positions = torch.nonzero(labels == label)[:, 0]
+    if nth >= len(positions):
+        raise ConfigError(f"There are {len(positions)} such examples, so none has the number {nth}.")
+    position = int(positions[nth])
+    return position, -1 if labels is None else int(labels[position]), len(positions)
+
+
+def _image(opened: OpenModel, position: int) -> Float32[Tensor, "1 *shape"]:
+    """The encoded example itself, if its data are on this machine."""
+    reference, description = opened.checkpoint.reference, opened.checkpoint.description
+    assert reference is not None
+    title = description.info.title
+    if not library.data_here(opened):
+        raise DataNotFound(
+            f"The images of {title} are not on this machine, so there is no x to ask about: fetch them on the Explore "
+            "page, or set VAE_DATA_DIR to a folder that has them."
+        )
+    dataset = models._held_out(description.data)
+    rows = torch.nonzero(dataset.indices == int(reference.indices[position]))[:, 0]
+    if len(rows) == 0 or tuple(dataset.examples.shape[1:]) != opened.checkpoint.model.data_shape:
+        raise DataNotFound(f"The {title} on this machine are not those that this model was encoded with.")
+    return model_input(dataset.examples[rows[:1]])
+
+
+def _decoded(model: VAE, code: Float32[Tensor, " latent"]) -> Float32[Tensor, "1 *shape"]:
+    with torch.inference_mode():
+        found = model.decode(code[None]).mean
+    return found.clone()  # outside of inference mode an ordinary tensor
+
+
+def _grid(axes: tuple[np.ndarray, ...], values: np.ndarray) -> dict[str, Any]:
+    """Values at a grid's places, row by row from below; one axis makes one row."""
+    return {
+        "left": float(axes[0][0]),
+        "bottom": float(axes[1][0]) if len(axes) == 2 else 0.0,
+        "cell": float(axes[0][1] - axes[0][0]),
+        "columns": len(axes[0]),
+        "rows": len(axes[1]) if len(axes) == 2 else 1,
+        "values": _bytes(values.T.astype(np.float32)),
+    }
+
+
+def _code(value: Any, width: int) -> Float32[np.ndarray, " latent"]:
+    """A code from a request."""
+    try:
+        found = np.array(value, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        found = np.zeros(0)
+    if found.shape != (width,) or not (np.abs(found) < session.FLOAT32_MAX).all():
+        raise CodeError(
+            f"A code of this model has {width} numbers that float32 can hold; choose another one."
+        )
+    return found.astype(np.float32)
+
+
+def _finite(values: np.ndarray) -> list[float | None]:
+    """Numbers for JSON, which knows neither NaN nor infinity."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def _bytes(array: np.ndarray) -> str:
+    """An array as text: its bytes, little-endian, in base64."""
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
