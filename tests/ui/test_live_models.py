@@ -1,5 +1,7 @@
 """What the socket asks of a model: pixels for codes, a posterior for a picture, an item of its data."""
 
+from dataclasses import astuple, replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,11 @@ from PIL import Image, ImageDraw
 from tests.ui import making
 from ui import library
 from ui.live import registry
-from ui.live.models import find_again, live, publish
+from ui.live.models import examples, find_again, live, measures_of, publish
+from ui.live.protocol import Measure
 from vae_core import data, images
 from vae_core.config import DataConfig
-from vae_core.errors import CodeError
+from vae_core.errors import CodeError, MeasureError
 from vae_core.models import PointMass
 
 
@@ -143,6 +146,78 @@ def test_an_index_the_dataset_does_not_have_leaves_out_the_picture():
 
 def test_a_model_without_reference_codes_has_no_items():
     assert live(library.opened("bare", making.make(with_reference=False))).item is None
+
+
+# --- measures -----------------------------------------------------------------------------------------------
+
+
+def some(count=5, latent=2):
+    return np.random.default_rng(1).normal(size=(count, latent)).astype(np.float32)
+
+
+def test_each_measure_has_the_columns_of_the_core(opened, model):
+    z, axes, asked = some(), np.array([[1, 1], [0, 2]], np.float32), measures_of(opened)
+    expected = {
+        Measure.CLIFFS: np.stack(asked.cliffs(z), 1),
+        Measure.CLIFFS_IN_PLANE: np.stack(asked.cliffs(z, axes), 1),
+        Measure.RATIO: asked.ratio(z)[:, None],
+        Measure.DRIFT: asked.drift(z),
+        Measure.REALISM: np.stack(asked.realism(z), 1),
+        Measure.TRUST: np.array([astuple(asked.trust(z[:1]))]),
+    }
+    for measure, values in expected.items():
+        rows = {Measure.CLIFFS_IN_PLANE: np.vstack((axes, z)), Measure.TRUST: z[:1]}.get(measure, z)
+        found = model.measure(measure, rows.copy())
+        assert found.values.dtype == np.float32
+        np.testing.assert_array_equal(found.values, values.astype(np.float32))
+        assert (found.picture.size > 0) == (measure == Measure.TRUST)
+
+
+def test_trust_shows_the_nearest_example(opened, model):
+    found = model.measure(Measure.TRUST, some(1))
+    nearest, label = map(int, found.values[0, -2:])
+    held_out = data.load(DataConfig(name="digits"), "held-out")
+    row = int(torch.nonzero(held_out.indices == opened.checkpoint.reference.indices[nearest])[0, 0])
+    assert np.array_equal(found.picture[..., 0], held_out.examples[row, 0].numpy())
+    assert label == int(held_out.labels[row])
+
+
+def test_without_the_dataset_trust_shows_a_reconstruction():
+    coloured = library.opened("colours", making.make(info=making.COLOURS))
+    made = live(coloured)
+    found = made.measure(Measure.TRUST, some(1))
+    nearest = coloured.checkpoint.reference.mean[int(found.values[0, -2])]
+    assert np.abs(found.picture.astype(int) - made.decode(nearest.numpy()[None])[0]).max() <= 1
+    assert found.values[0, -1] == -1  # no classes
+    assert measures_of(coloured).against == "reconstructions"
+
+
+def test_without_encoded_data_trust_has_no_picture_and_a_map_is_refused():
+    made = live(library.opened("bare", making.make(with_reference=False)))
+    found = made.measure(Measure.TRUST, some(1))
+    assert found.picture.shape == (0, 0, 0)
+    assert np.isnan(found.values[0, 3])
+    assert found.values[0, -2:].tolist() == [-1, -1]
+    with pytest.raises(MeasureError, match="without encoded data"):
+        made.measure(Measure.RATIO, some())
+
+
+def test_examples_are_in_the_order_of_the_codes():
+    made = making.make(latent_dim=3)
+    order = torch.randperm(making.EXAMPLES, generator=torch.Generator().manual_seed(0))
+    indices = made.reference.indices[order]
+    shuffled = replace(made, reference=replace(made.reference, indices=indices), id="1" * 16)
+    held_out = data.load(DataConfig(name="digits"), "held-out")
+    found = examples(library.opened("shuffled", shuffled))
+    torch.testing.assert_close(found, held_out.examples[order].float() / 255)
+
+
+def test_examples_of_other_data_are_none():
+    made = making.make(latent_dim=4)
+    made.reference.indices[0] = 10**6
+    assert examples(library.opened("odd", made)) is None
+    assert examples(library.opened("colours", making.make(info=making.COLOURS))) is None
+    assert examples(library.opened("bare", making.make(with_reference=False))) is None
 
 
 # --- the registry -------------------------------------------------------------------------------------------

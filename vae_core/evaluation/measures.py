@@ -35,8 +35,9 @@ Examples = Callable[[], Tensor | None]
 
 GALLERY_NUMBERS = 2**24  # pixels of all images that realism compares with (64 MiB of float32)
 MIN_GALLERY = 1000  # images, whatever their size
-_NO_CODES = "This model came without encoded data, so that nobody knows where they lie; open one trained by this program."
-    "This model came without encoded data; train or encode with this program to know where the data are."
+_NO_CODES = (
+    "This model came without encoded data, so that nobody knows where they lie; "
+    "open one that this program has trained."
 )
 _Made = TypeVar("_Made")
 
