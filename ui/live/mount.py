@@ -8,18 +8,18 @@ import torch
 
 from ui import library
 from ui.library import OpenModel
-from ui.live import assets
+from ui.live import assets, trust
 from ui.live.models import publish
 from vae_core.models.rendering import picture_shape
 
 _KEY = "live-explore"
+SHEETS = ("explore.css", "trust.css")
 
 
 @st.cache_resource(show_spinner=False)
 def _component() -> Callable[..., Any]:
-    return st.components.v2.component(
-        "explore", css=assets.css("explore.css"), js=assets.loader("explore.js")
-    )
+    css = "\n".join(assets.css(sheet) for sheet in SHEETS)
+    return st.components.v2.component("explore", css=css, js=assets.loader("explore.js"))
 
 
 def explore(opened: OpenModel, z: list[float], keep: Callable[[str, list[float]], None]) -> None:
@@ -54,4 +54,5 @@ def facts(opened: OpenModel) -> dict[str, Any]:
         "dataTitle": info.title,
         "ink": info.framing == "ink",
         "hasPrior": description.model.kind == "vae",
+        "trust": trust.facts(opened),
     }

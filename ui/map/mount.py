@@ -7,7 +7,7 @@ import streamlit as st
 
 from ui import path_ends, session
 from ui.library import OpenModel
-from ui.live import assets, map_files
+from ui.live import assets, map_files, trust
 from ui.live.map_files import Shown
 from ui.live.models import publish
 from ui.map import settings
@@ -16,12 +16,14 @@ from vae_core.maps import Map, MapInfo
 from vae_core.models.rendering import picture_shape
 
 _KEY, _GOES_TO = "live-map", "map_goes_to"
+SHEETS = ("map.css", "trust.css")
 FEWEST = 30  # points whose neighbourhoods say something
 
 
 @st.cache_resource(show_spinner=False)
 def _component() -> Callable[..., Any]:
-    return st.components.v2.component("map", css=assets.css("map.css"), js=assets.loader("map.js"))
+    css = "\n".join(assets.css(sheet) for sheet in SHEETS)
+    return st.components.v2.component("map", css=css, js=assets.loader("map.js"))
 
 
 def show(opened: OpenModel, made: Map, chosen: MapConfig) -> None:
@@ -73,6 +75,7 @@ def facts(opened: OpenModel, shown: Shown, chosen: MapConfig) -> dict[str, Any]:
         "ends": {name: path_ends.ends(opened.name).get(name) for name in ("a", "b")},
         "address": settings.address(chosen),
         "hasPrior": description.model.kind == "vae",
+        "trust": trust.facts(opened),
         "originals": shown.has_originals,
         "belief": belief(info),
         "toMeasure": info.trustworthiness is None and info.latent_dim > 2 and info.n > FEWEST,

@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui import library, path_ends, session
 from ui.library import OpenModel
-from ui.live import assets, map_files, walk_files
+from ui.live import assets, map_files, trust, walk_files
 from ui.live.models import publish
 from vae_core import maps
 from vae_core.config import MapConfig
@@ -18,7 +18,7 @@ from vae_core.latent.codes import ReferenceCodes
 from vae_core.models.rendering import picture_shape
 
 _KEY, _GOES_TO = "live-walk", "walk_goes_to"
-SHEETS = ("walk.css", "walk-paths.css")
+SHEETS = ("walk.css", "walk-paths.css", "trust.css")
 
 
 @st.cache_resource(show_spinner=False)
@@ -66,6 +66,7 @@ def facts(opened: OpenModel) -> dict[str, Any]:
         "ends": {name: path_ends.ends(opened.name).get(name) for name in ("a", "b")},
         "hasPrior": description.model.kind == "vae",
         "classNames": description.info.class_names,
+        "trust": trust.facts(opened),
         "encodedCount": 0 if reference is None else len(reference),
         **({} if reference is None else _encoded(opened, reference)),
     }

@@ -6,6 +6,8 @@
 import { Channel, DECODE } from "./socket.js";
 import { paint } from "./paint.js";
 import { EncodePanel } from "./encode.js";
+import { Spread } from "./spread.js";
+import { Trust } from "./trust.js";
 import { MOVE, Slider, TILES, dimensionName } from "./slider.js";
 
 const FEW = 4; // so few dimensions leave room beside the image for wide strips and the Encode panel
@@ -14,6 +16,7 @@ const MORE = 12;
 const STRIPS_AT_ONCE = 2; // in one request, so that the image's own request waits a few milliseconds at most
 const COMMIT_PAUSE_MS = 350; // after the last key press of a series
 const HISTORY = 200;
+const NARROW_REM = 46; // as in the style sheet: below, everything is in one column
 
 const TEMPLATE = `
   <div class="explorer">
@@ -23,6 +26,7 @@ const TEMPLATE = `
           <figcaption></figcaption></figure>
         <figure class="original"><canvas role="img" aria-label="Original image" hidden></canvas>
           <figcaption>encode an image to see it here</figcaption></figure>
+        <figure class="spread" hidden><canvas role="img" aria-label="Pixel uncertainty" hidden></canvas><figcaption></figcaption></figure>
       </div>
       <div class="tools" role="toolbar" aria-label="Code">
         <button type="button" class="undo" title="Undo (Ctrl+Z)" aria-label="Undo">↶</button>
@@ -31,13 +35,14 @@ const TEMPLATE = `
         <button type="button" class="prior">Prior draw</button>
         <button type="button" class="point" title="Go to the code of a random encoded data point">Data point</button>
         <button type="button" class="smooth" aria-pressed="false" title="Smooth or pixelated">Smooth</button>
-        <span class="text"><input class="z" aria-label="Code z as text" spellcheck="false" autocomplete="off">
-          <button type="button" class="copy" title="Copy z as text">Copy</button></span>
       </div>
+      <span class="text"><input class="z" aria-label="Code z as text" spellcheck="false" autocomplete="off">
+        <button type="button" class="copy" title="Copy z as text">Copy</button></span>
       <p class="message" role="status" aria-live="polite"></p>
       <div class="encode"></div>
     </section>
     <section class="right">
+      <div class="trust"></div>
       <div class="dims"></div>
       <button type="button" class="more" hidden></button>
     </section>
@@ -58,7 +63,10 @@ class Explorer {
       onError,
       onStatus: (connected) => this.complain(connected ? "" : "Waiting for the server…"),
     });
+    this.trust = new Trust(this.find(".trust"));
+    this.spread = new Spread(this.find(".spread"));
     this.tools();
+    this.place();
     this.setModel(data);
   }
 
@@ -73,6 +81,8 @@ class Explorer {
     this.original.hidden = true;
     this.find(".original figcaption").textContent = "encode an image to see it here";
     this.observer = new IntersectionObserver((entries) => this.look(entries), { rootMargin: "80px" });
+    this.trust.begin({ ...this.model, ...this.model.trust });
+    this.spread.begin(this.model);
     this.addSliders(FIRST_SHOWN);
     this.panel = new EncodePanel(this.find(".encode"), this.model, this);
     const few = this.z.length <= FEW;
@@ -92,7 +102,8 @@ class Explorer {
 
   // Newer weights of the run in view: the code stays, and so does a drag under way.
   follow(model) {
-    this.model = this.panel.model = model;
+    this.model = this.panel.model = this.spread.model = model;
+    this.trust.follow({ ...model, ...model.trust });
     for (const dimension of model.dimensions) {
       const slider = this.sliders.get(dimension.index);
       slider?.redescribe(dimension);
@@ -127,6 +138,7 @@ class Explorer {
     this.images.ask({ model: this.model.id, kind: DECODE, count: 1, width, payload: this.z.slice() });
     for (const slider of this.sliders.values()) slider.stale ||= slider.dimension.index !== moved;
     this.refreshStrips();
+    this.trust.ask(this.z);
   }
 
   // Bring the strips on screen up to date, a few at a time, the oldest first: the image never waits long
@@ -308,6 +320,18 @@ class Explorer {
     }
   }
 
+  // The read-out stays in view: with the image where there is one column, else above the sliders.
+  place() {
+    const trust = this.find(".trust"), rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    this.width = new ResizeObserver(() => {
+      const home = this.root.clientWidth <= NARROW_REM * rem ? ".stage" : ".right";
+      if (trust.parentElement.matches(home)) return;
+      if (home === ".stage") this.find(home).append(trust);
+      else this.find(home).prepend(trust);
+    });
+    this.width.observe(this.root);
+  }
+
   smooth(on) {
     this.find(".smooth").setAttribute("aria-pressed", on);
     this.find(".explorer").classList.toggle("smoothed", on);
@@ -352,6 +376,7 @@ class Explorer {
     this.encoded.where = where;
     this.find(".original figcaption").textContent = answer.pixels ? `original: ${where}` : `${where}: its image is not here`;
     for (const [index, slider] of this.sliders) slider.showPosterior(answer.mean[index], answer.std?.[index] ?? 0);
+    this.spread.of(answer);
     // A random draw leaves locked dimensions alone; an item that was chosen is shown as it is.
     this.go(source === "point" ? answer.mean.map((value, i) => (this.sliders.get(i)?.locked ? this.z[i] : value)) : answer.mean);
     if (source !== "stroke") this.commit();
@@ -379,10 +404,9 @@ class Explorer {
   }
 
   close() {
-    this.images.close();
-    this.strips.close();
-    this.panel?.close();
-    this.observer?.disconnect();
+    for (const part of [this.images, this.strips, this.trust, this.spread, this.panel]) part.close();
+    this.observer.disconnect();
+    this.width.disconnect();
   }
 }
 const format = (z) => Array.from(z, (value) => String(Number(value.toPrecision(6)))).join(", ");

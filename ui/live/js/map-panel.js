@@ -1,6 +1,7 @@
 // What the place under the pointer decodes to, and what is known of the point there.
 
 import { Channel, DECODE } from "./socket.js";
+import { Trust } from "./trust.js";
 import { paint } from "./paint.js";
 
 const REST_MS = 90; // the pointer rests: time for what takes longer than a decode
@@ -9,6 +10,7 @@ export const PANEL = `
   <figure class="decoded"><canvas class="image" role="img" aria-label="Decoded image"></canvas>
     <figcaption>move the pointer over the map</figcaption></figure>
   <p class="place" role="status"></p>
+  <div class="trust"></div>
   <div class="point" hidden>
     <figure class="original" hidden><canvas role="img" aria-label="Original image"></canvas><figcaption>original</figcaption></figure>
     <figure class="again"><canvas role="img" aria-label="Its reconstruction"></canvas><figcaption>reconstruction</figcaption></figure>
@@ -34,6 +36,7 @@ export class Panel {
       onError: (sentence) => page.say(sentence),
       onStatus: (connected) => page.say(connected ? "" : "Waiting for the server…"),
     });
+    this.trust = new Trust(this.find(".trust"));
     const on = (selector, act) => this.find(selector).addEventListener("click", () => this.target && act(this.target));
     on(".explore", ({ code }) => page.act("explore", code));
     on(".end-a", ({ code }) => page.act("a", code));
@@ -46,6 +49,7 @@ export class Panel {
   begin() {
     const [, height, width] = this.page.facts.dataShape;
     this.find(".image").style.aspectRatio = `${width} / ${height}`;
+    this.trust.begin({ ...this.page.facts, ...this.page.facts.trust, id: this.page.facts.model.id });
     this.target = null;
     this.find(".point").hidden = true;
     this.find(".place").textContent = "";
@@ -62,6 +66,7 @@ export class Panel {
     const former = this.target;
     this.target = target;
     this.ask(target);
+    this.trust.ask(target.code);
     this.words(target, null);
     if (target.point !== former?.point) this.point(target.point);
     this.rest = setTimeout(() => this.rested(target), REST_MS);
@@ -169,6 +174,7 @@ export class Panel {
 
   close() {
     clearTimeout(this.rest);
+    this.trust.close();
     this.channel.close();
   }
 }

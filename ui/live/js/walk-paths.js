@@ -9,6 +9,7 @@ import { Ends, ENDS, codeText, parseCode } from "./walk-ends.js";
 import { Play, PLAY } from "./walk-play.js";
 import { Row, WAYS, commonScale, distanceWords, frameAt, number } from "./walk-strip.js";
 import { Save, SAVE } from "./walk-save.js";
+import { Trust } from "./trust.js";
 import { Talk, TALK } from "./walk-talk.js";
 import { paint } from "./paint.js";
 import { usualGap } from "./walk-wander.js";
@@ -31,6 +32,7 @@ export const PATHS = `
     </div>
     <div class="walks" hidden>
       <div class="heroes"></div>
+      <div class="trust"></div>
       <div class="playing">${PLAY}<span class="extras"><button type="button" class="talk-on" title="Full screen, large, moved by keys">Talk mode</button>${SAVE}</span></div>
       <ol class="rows"></ol>
     </div>
@@ -55,6 +57,7 @@ export class Paths {
     });
     this.save = new Save(this.root, { chosen: () => this.toSave(), model: () => page.facts.model.id });
     this.talk = new Talk(this.root, this);
+    this.trust = new Trust(this.find(".trust"));
     this.jumpHero = this.jumpedHero();
     this.jumpCanvas = this.jumpHero.querySelector("canvas");
     this.listen();
@@ -91,6 +94,7 @@ export class Paths {
     if (this.model !== id) {
       this.model = id;
       this.forget();
+      this.trust.begin({ ...this.facts, ...this.facts.trust, id });
       const [, height, width] = this.facts.dataShape;
       this.root.style.setProperty("--shape", width / height);
       Object.assign(this, { jumped: null, gap: null, told: undefined });
@@ -279,21 +283,28 @@ export class Paths {
       row.frame = frameAt(p, row.n);
       if (!row.hero) continue;
       row.film.show(row.hero.querySelector("canvas"), row.frame);
-      row.hero.querySelector("figcaption span").textContent = this.trust(row);
+      row.hero.querySelector("figcaption span").textContent = this.near(row);
       row.hero.classList.toggle("chosen", row.way === this.chosen);
     }
     const row = this.chosenRow();
     this.play.show(playing, row ? `t ${row.t(p).toFixed(2).replace("-", "−")} · ${row.frame + 1} of ${row.n}` : "");
     this.talk?.show();
+    this.trusted();
   }
 
-  trust(row) {
+  // The read-out is of the chosen path's code; a talk goes without.
+  trusted() {
+    const current = this.talk?.open ? null : this.current();
+    if (current) this.trust.ask(current.code);
+  }
+
+  near(row) {
     const near = row.answer.nearest?.[row.frame];
     return Number.isFinite(near) ? distanceWords(near, this.gap) : "";
   }
 
   words(row) {
-    return [`t ${row.t(row.frame / (row.n - 1)).toFixed(2).replace("-", "−")}`, this.trust(row)].filter(Boolean).join(" · ");
+    return [`t ${row.t(row.frame / (row.n - 1)).toFixed(2).replace("-", "−")}`, this.near(row)].filter(Boolean).join(" · ");
   }
 
   hold(p) {
@@ -350,6 +361,7 @@ export class Paths {
     if (!this.jumped || code.length !== this.facts.latentDim) return;
     paint(this.jumpCanvas, answer);
     this.talk.show();
+    this.trusted();
   }
 
   // To the paths again.
@@ -440,6 +452,7 @@ export class Paths {
     this.forget();
     this.ends.close();
     this.decoder.close();
+    this.trust.close();
     this.live.close();
   }
 }

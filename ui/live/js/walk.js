@@ -8,10 +8,9 @@ import { Paths, PATHS } from "./walk-paths.js";
 import { Places } from "./map-place.js";
 import { Plane, PLANE } from "./walk-plane.js";
 import { Shades } from "./walk-shades.js";
+import { Trust } from "./trust.js";
 import { Channel, DECODE } from "./socket.js";
 import { paint } from "./paint.js";
-
-const REST_MS = 90; // the pointer rests: time for a look at all encoded codes
 
 const TEMPLATE = `
   <div class="walk">
@@ -21,11 +20,10 @@ const TEMPLATE = `
     </div>
     <section class="grid-tab" role="tabpanel">
       ${PLANE}
-      <div class="board">${GRID}</div>
+      <div class="board">${GRID}<div class="trust"></div></div>
       <aside class="side">
         <figure class="here"><canvas class="image" role="img" aria-label="Decoded image"></canvas><figcaption>move the pointer over the grid</figcaption></figure>
         <p class="place" role="status"></p>
-        <p class="trust"></p>
         <div class="acts">
           <button type="button" class="explore" disabled title="Continue with this code on the Explore page">Explore</button>
           <button type="button" class="end-a" disabled title="Make it the start of a path">Start A</button>
@@ -46,6 +44,7 @@ class Walk {
     this.find = (selector) => root.querySelector(selector);
     this.say = (sentence) => (this.find(".message").textContent = sentence);
     this.images = new Channel({ onAnswer: (answer) => this.draw(answer), onError: this.say, onStatus: (on) => this.say(on ? "" : "Waiting for the server…") });
+    this.trust = new Trust(this.find(".grid-tab .trust"));
     for (const tab of root.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => this.show(tab.dataset.tab));
     const on = (selector, act) => this.find(selector).addEventListener("click", () => this.target && act(this.target.code));
     on(".explore", (code) => this.explore(code));
@@ -61,6 +60,7 @@ class Walk {
     this.close();
     const said = Object.fromEntries(new URLSearchParams(location.search));
     this.facts = facts;
+    this.trust.begin({ ...facts, ...facts.trust, id: facts.model.id });
     this.data = facts.map ? new MapData(facts) : null;
     this.places = this.data && new Places({ ...facts, axes: null }, this.data, null);
     this.grid = null;
@@ -103,6 +103,8 @@ class Walk {
     for (const button of this.root.querySelectorAll("[data-tab]")) button.setAttribute("aria-selected", String(button.dataset.tab === tab));
     this.find(".grid-tab").hidden = tab !== "grid";
     this.find(".paths-tab").hidden = tab !== "paths";
+    this.trust.wake();
+    this.paths.trust.wake();
     this.address();
   }
 
@@ -119,12 +121,11 @@ class Walk {
     this.ask(code);
     this.find(".place").textContent = `${this.planes.names[0]} ${figure(place.u)} · ${this.planes.names[1]} ${figure(place.v)}`;
     this.find(".here figcaption").textContent = "decoded here";
-    clearTimeout(this.rest);
-    this.rest = setTimeout(() => this.trust(code), REST_MS);
   }
 
   ask(code) {
     this.images.ask({ model: this.facts.model.id, kind: DECODE, count: 1, width: code.length, payload: Float32Array.from(code) });
+    this.trust.ask(code);
   }
 
   choose(place, code) {
@@ -133,14 +134,6 @@ class Walk {
 
   draw(answer) {
     paint(this.find(".here canvas"), answer);
-  }
-
-  // How far the place is from any encoded code, and how likely the prior finds it.
-  trust(code) {
-    const radius = Math.hypot(...code), near = this.data?.get("codes") ? this.places.nearest(code)[0] : null;
-    const parts = [`‖z‖ ${figure(radius)}`];
-    if (near) parts.push(`nearest encoded code ${near.distance.toFixed(3)} away`);
-    this.find(".trust").textContent = parts.join(" · ");
   }
 
   viewed() {
@@ -184,7 +177,6 @@ class Walk {
   }
 
   close() {
-    clearTimeout(this.rest);
     for (const part of [this.grid, this.paths, this.data]) part?.close();
   }
 }
@@ -210,6 +202,7 @@ export default function mount({ parentElement, data, setTriggerValue }) {
   return () => {
     walk.close();
     walk.images.close();
+    walk.trust.close();
     walks.delete(parentElement);
   };
 }
