@@ -11,8 +11,9 @@ if __name__ == "__main__":
     explore = st.Page("pages/explore.py", title="Explore", default=True)
     latent_map = st.Page("pages/map.py", title="Map")
     walk = st.Page("pages/walk.py", title="Walk")
+    continuity = st.Page("pages/continuity.py", title="Continuity")
     train = st.Page("pages/train.py", title="Train")
-    st.navigation([explore, latent_map, walk, train], position="top").run()
+    st.navigation([explore, latent_map, walk, continuity, train], position="top").run()
 else:
     from ui.live.server import lifespan, routes
 

@@ -26,7 +26,7 @@ export const GRID = `
 
 export class Grid {
   // page: { facts: { model: { id }, latentDim, dataShape }, plane() -> { origin, axes: [u, v] },
-  //         hover(place or null, code), choose(place, code), viewed(), say(sentence),
+  //         hover(place or null, code), choose(place, code), viewed(), say(sentence), perhaps moved(),
   //         shade: null or (u, v) -> 0..1, how far a tile is veiled; outline: null or (u, v) -> a CSS colour or null }
   // A place is { u, v, x, y, side }: of the tile's middle on the plane, and on the element in CSS px.
   constructor(root, page, { connect, kept } = {}) {
@@ -218,6 +218,7 @@ export class Grid {
     this.stopped = false;
     this.ask();
     this.redraw();
+    this.page.moved?.();
   }
 
   // Let the layer hold what the view needs. Returns the cells on the screen and those with the margin around them.

@@ -1,0 +1,220 @@
+// The maps of the Continuity page: a plane of the latent space decoded as a grid, and beside it what was measured there.
+//
+// All of them are one view: dragging, zooming and the keyboard work on each, and a cross in all of them says where the
+// pointer is in one.
+
+import { Grid, GRID } from "./walk-grid.js";
+import { PANEL, Panel, place } from "./continuity-panel.js";
+import { Plane, PLANE } from "./walk-plane.js";
+import { SPECS } from "./continuity-specs.js";
+import { Channel, DECODE, MEASURE, TRUST } from "./socket.js";
+import { paint } from "./paint.js";
+import { words } from "./continuity-colours.js";
+
+const REST_MS = 250; // after the last change the maps may be refined
+const LOOK_MS = 120; // the pointer rests: time to look for the nearest encoded image
+const SPREAD = 6; // dimensions' ranges are about so many standard deviations
+
+export const MAPS = `
+  <div class="controls">${PLANE}</div>
+  <div class="atlas">
+    <div class="board">${GRID}<i class="cross" hidden></i></div>
+    <aside class="spot">
+      <figure class="decoded"><canvas role="img" aria-label="Decoded image"></canvas><figcaption>decoded</figcaption></figure>
+      <figure class="nearest" hidden><canvas role="img" aria-label="Nearest encoded image"></canvas><figcaption></figcaption></figure>
+      <p class="where"></p>
+      <button type="button" class="explore" disabled title="Continue with this code on the Explore page">Explore</button>
+    </aside>
+    <div class="measures">${SPECS.map(({ name }) => PANEL(name)).join("")}</div>
+  </div>`;
+
+export class Maps {
+  // page: { facts, said: what the address said, say(sentence), explore(code), address() }
+  constructor(root, page) {
+    Object.assign(this, { root, page, facts: page.facts, grid: null, target: null, shade: null, outline: null, moving: true });
+    this.find = (selector) => root.querySelector(selector);
+    this.say = (sentence) => page.say(sentence);
+    this.images = new Channel({ onAnswer: (answer) => paint(this.find(".decoded canvas"), answer), onError: this.say, onStatus: (on) => this.say(on ? "" : "Waiting for the server…") });
+    this.trust = new Channel({ onAnswer: (answer) => this.trusted(answer), onError: () => this.trusted(null) });
+    this.find(".explore").onclick = () => this.target && page.explore(this.target.code);
+  }
+
+  begin() {
+    const { facts } = this, { said } = this.page;
+    this.planes = new Plane(this.root, this);
+    this.planes.begin(said);
+    this.grid = new Grid(this.root, this);
+    this.panels = SPECS.map((spec) => new Panel(this.root, this, spec));
+    this.planes.tiles();
+    this.grid.open(said.view);
+    for (const figure of this.root.querySelectorAll(".spot canvas")) figure.style.aspectRatio = `${facts.dataShape[2]} / ${facts.dataShape[1]}`;
+  }
+
+  // The same model: Explore's code or an end of a path has changed.
+  update(facts) {
+    this.facts = facts;
+    this.planes.changed();
+  }
+
+  // --- what grid, plane and panels ask of their page ---------------------------------------------------------
+
+  plane() {
+    return this.planes.plane;
+  }
+
+  planeChanged() {
+    if (!this.grid) return;
+    this.grid.replane();
+    if (this.target) this.aim(this.target);
+    this.address();
+  }
+
+  // The view or the plane changed: coarse maps follow at once, fine ones when it has been still for a while.
+  moved() {
+    if (!this.panels) return;
+    this.moving = true;
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.rested(), REST_MS);
+    if (!this.target && this.grid.view) this.pointAt(this.grid.view.x, this.grid.view.y);
+    this.follow();
+  }
+
+  rested() {
+    this.moving = false;
+    this.follow();
+  }
+
+  // Which panel is to be refined: of those that are not, the quickest.
+  get turn() {
+    return this.panels.filter((panel) => !panel.settled).sort((a, b) => a.each - b.each)[0] ?? null;
+  }
+
+  // A panel has nothing more to ask: the next one may have.
+  passed() {
+    if (!this.moving) this.turn?.pump();
+  }
+
+  follow() {
+    for (const panel of this.panels) panel.moved();
+    if (this.grid.view) place(this.find(".board > .cross"), this.grid.view, this.target);
+  }
+
+  hover(tile) {
+    if (!tile) return;
+    const { spacing } = this.grid;
+    this.aim({ x: spacing.at(tile.u), y: spacing.at(tile.v) });
+  }
+
+  // A place of the view, where a panel is pointed at.
+  pointAt(x, y) {
+    this.aim({ x, y });
+  }
+
+  aim({ x, y }) {
+    const code = this.code(x, y), [u, v] = [x, y].map((at) => this.grid.spacing.value(at)), { names } = this.planes;
+    if (!code.every(Number.isFinite)) return; // beyond all quantiles there is none
+    this.target = { x, y, code };
+    this.find(".explore").disabled = false;
+    this.images.ask({ model: this.facts.model.id, kind: DECODE, count: 1, width: code.length, payload: code });
+    this.find(".where").textContent = `${names[0]} ${fixed(u)} · ${names[1]} ${fixed(v)}`;
+    place(this.find(".board > .cross"), this.grid.view, this.target);
+    for (const panel of this.panels) {
+      panel.caption();
+      panel.redraw();
+    }
+    clearTimeout(this.looking);
+    this.looking = setTimeout(() => this.look(), LOOK_MS);
+  }
+
+  choose(place, code, event) {
+    // A finger has no other way to point; the button beside the decoded image takes Explore there.
+    if (this.target && event?.pointerType !== "touch") this.page.explore(this.target.code);
+  }
+
+  viewed() {
+    this.address();
+  }
+
+  address() {
+    this.page.address();
+  }
+
+  code(x, y) {
+    const { origin, axes } = this.plane(), [u, v] = [x, y].map((at) => this.grid.spacing.value(at));
+    return Float32Array.from(origin, (value, d) => value + u * axes[0][d] + v * axes[1][d]);
+  }
+
+  // The codes at the middles of some of a raster's cells, one after the other.
+  codes(cells, raster) {
+    const width = this.facts.latentDim, found = new Float32Array(cells.length * width), { origin, axes } = this.plane(), { spacing } = this.grid;
+    cells.forEach((cell, k) => {
+      const [u, v] = raster.middle(cell).map((at) => spacing.value(at));
+      for (let d = 0; d < width; d++) found[k * width + d] = origin[d] + u * axes[0][d] + v * axes[1][d];
+    });
+    return found;
+  }
+
+  // So many draws of the prior, always the same ones; a model without a prior is given the range of its codes.
+  draws(count) {
+    const { dimensions, hasPrior, latentDim } = this.facts, found = new Float32Array(count * latentDim), next = normal();
+    for (let k = 0; k < count; k++) {
+      for (const { index, low, high } of dimensions) {
+        const [middle, spread] = hasPrior ? [0, 1] : [(low + high) / 2, (high - low) / SPREAD];
+        found[k * latentDim + index] = middle + spread * next();
+      }
+    }
+    return found;
+  }
+
+  // --- the nearest encoded image -----------------------------------------------------------------------------
+
+  look() {
+    const { code } = this.target;
+    this.trust.ask({ model: this.facts.model.id, kind: MEASURE, height: TRUST, count: 1, width: code.length, payload: code });
+  }
+
+  trusted(answer) {
+    const figure = this.find(".nearest"), shown = Boolean(answer?.pixels);
+    figure.hidden = !shown;
+    if (!shown) return;
+    const label = answer.values[7], name = label >= 0 ? this.facts.classNames[label] : null;
+    paint(figure.querySelector("canvas"), answer);
+    figure.querySelector("figcaption").textContent = `nearest ${this.facts.against === "images" ? "encoded image" : "reconstruction"}${name ? `: ${name}` : ""}`;
+  }
+
+  // --- from elsewhere ----------------------------------------------------------------------------------------
+
+  // Let the plane pass through a code, and its place be in the middle.
+  locate(code) {
+    const { planes } = this;
+    planes.base = Float32Array.from(code);
+    this.find(".kind").value = "dimensions";
+    planes.changed();
+    const [x, y] = planes.inside.map((d) => this.grid.spacing.at(code[d]));
+    if (this.grid.view) this.grid.look(this.grid.view.with({ x, y }));
+    this.aim({ x, y });
+  }
+
+  state() {
+    return this.planes?.plane ? this.planes.state() : {};
+  }
+
+  close() {
+    clearTimeout(this.resting);
+    clearTimeout(this.looking);
+    for (const part of [this.grid, this.images, this.trust, ...(this.panels ?? [])]) part?.close();
+  }
+}
+
+const fixed = (value) => (Number.isFinite(value) ? value.toFixed(2).replace("-", "−") : words(value));
+
+// Standard normal numbers from a fixed seed (mulberry32; Box & Muller 1958).
+function normal(state = 1) {
+  const uniform = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}

@@ -1,0 +1,108 @@
+// The Continuity page's component: where decoded images change suddenly, where no data are near, what the model does not
+// own, and what the posterior really is.
+//
+// Everything moves over the live socket; Python runs only when somebody leaves for Explore.
+
+import { FINDINGS, Findings } from "./continuity-findings.js";
+import { HEADLINES, Headlines } from "./continuity-headlines.js";
+import { MAPS, Maps } from "./continuity-maps.js";
+import { POSTERIOR, Posterior } from "./posterior.js";
+
+const TABS = { maps: "Maps", worst: "Worst places", posterior: "Posterior" };
+const panel = (name, content, more = "") => `<section class="${name}-tab ${more}" role="tabpanel" hidden>${content}</section>`;
+
+const TEMPLATE = `
+  <div class="continuity">
+    <div class="top">${HEADLINES}</div>
+    <div class="tabs" role="tablist">
+      ${Object.entries(TABS).map(([name, title]) => `<button type="button" role="tab" data-tab="${name}" aria-selected="false">${title}</button>`).join("")}
+    </div>
+    ${panel("maps", MAPS, "walk")}${panel("worst", FINDINGS)}${panel("posterior", POSTERIOR)}
+    <p class="message" role="status" aria-live="polite"></p>
+  </div>`;
+
+class Continuity {
+  constructor(root, facts, tell) {
+    Object.assign(this, { root, tell });
+    this.find = (selector) => root.querySelector(selector);
+    this.say = (sentence) => (this.find(":scope > .continuity > .message").textContent = sentence);
+    this.open(facts);
+  }
+
+  open(facts) {
+    this.close();
+    this.root.innerHTML = TEMPLATE;
+    this.said = Object.fromEntries(new URLSearchParams(location.search));
+    this.facts = facts;
+    for (const tab of this.root.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => this.turn(tab.dataset.tab));
+    this.parts = {
+      headlines: new Headlines(this.find(".top"), this),
+      maps: new Maps(this.find(".maps-tab"), this),
+      worst: new Findings(this.find(".worst-tab"), this),
+      posterior: new Posterior(this.find(".posterior-tab"), this),
+    };
+    for (const part of Object.values(this.parts)) part.begin();
+    this.started = true;
+    this.turn(this.said.tab in TABS ? this.said.tab : "maps");
+  }
+
+  // The same model: Explore's code or an end of a path has changed.
+  update(facts) {
+    if (facts.model.id !== this.facts.model.id) return this.open(facts);
+    this.facts = facts;
+    this.parts.maps.update(facts);
+  }
+
+  turn(tab) {
+    this.tab = tab;
+    for (const button of this.root.querySelectorAll("[data-tab]")) button.setAttribute("aria-selected", String(button.dataset.tab === tab));
+    for (const name of Object.keys(TABS)) this.find(`.${name}-tab`).hidden = name !== tab;
+    this.parts[tab].show?.();
+    this.address();
+  }
+
+  // Show a code on the maps.
+  show(code) {
+    this.turn("maps");
+    this.parts.maps.locate(code);
+  }
+
+  explore(code) {
+    this.tell("explore", { model: this.facts.model.id, values: Array.from(code) });
+  }
+
+  // The address opens this page again. Replaced, not pushed: Back leaves the page.
+  address() {
+    if (!this.started) return;
+    const url = new URL(location), { maps, posterior } = this.parts;
+    const said = { model: this.facts.model.name, tab: this.tab, ...maps.state(), ...posterior.state() };
+    url.search = new URLSearchParams(Object.fromEntries(Object.entries(said).filter(([, value]) => value)));
+    history.replaceState(history.state, "", url);
+  }
+
+  close() {
+    this.started = false;
+    for (const part of Object.values(this.parts ?? {})) part.close();
+  }
+}
+
+const pages = new WeakMap();
+
+export default function mount({ parentElement, data, setTriggerValue }) {
+  let page = pages.get(parentElement);
+  const tell = (name, value) => setTriggerValue(name, value);
+  if (!page) {
+    const root = document.createElement("div");
+    root.className = "root";
+    parentElement.append(root);
+    page = new Continuity(root, data, tell);
+    pages.set(parentElement, page);
+  } else {
+    page.tell = tell;
+    page.update(data);
+  }
+  return () => {
+    page.close();
+    pages.delete(parentElement);
+  };
+}
