@@ -90,6 +90,32 @@ def test_the_ratio_is_low_exactly_where_a_hole_was_planted(depth):
     assert (ratio[from_edge > 0.1] > 0.5).mean() > 0.995  # but for chance
 
 
+def spiral(n):
+    """Spread codes over N(0, I) in 2 dimensions so evenly that shares of them are masses by quadrature."""
+    radius = np.sqrt(-2 * np.log1p(-(np.arange(n) + 0.5) / n))
+    angle = np.arange(n) * np.pi * (3 - 5**0.5)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).astype(np.float32)
+
+
+PLANTED = {
+    "disc": (lambda z: np.hypot(*z.T) < 1, 1 - np.exp(-0.5)),
+    "half plane": (lambda z: z[:, 0] > 0.3, stats.norm.sf(0.3)),
+    "disc off the centre": (
+        lambda z: np.hypot(z[:, 0] - 1, z[:, 1] - 0.5) < 0.8,
+        stats.ncx2.cdf(0.64, 2, 1.25),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_the_mass_of_a_planted_hole_is_the_integral_of_the_prior_over_it(name):
+    inside, mass = PLANTED[name]
+    codes, query = normal(40_000, 2), spiral(6000)
+    assert inside(query).mean() == pytest.approx(mass, rel=2e-3)
+    codes[inside(codes)] = [-3, -3]
+    assert (points(codes).ratio(query) < 0.5).mean() == pytest.approx(mass, rel=0.02)
+
+
 def test_far_codes_have_a_finite_ratio_at_once():
     aggregate = points(np.concatenate([normal(500, 2), 60 + normal(20, 2)]))
     far = np.array([[60, 60], [1e3, 0], [-1e6, 1e6], [1e20, 0]], np.float32)

@@ -38,9 +38,11 @@ def completeness(
     """Return 1 - h, h = Pr(rho(z) < 1/2) over z ~ p(z): the prior's mass that does not lie in holes.
 
     rho(z) is the data ratio (see `vae_core.latent.aggregate`): how many data lie around z for each that the prior
-    promises. A code in a hole has fewer than half of them around it, no data near it. At 1/2 the boundary of a sharp
-    hole is found without bias to first order: there half of a small ball is empty. A model whose aggregate posterior is
-    its prior has completeness 1 (but for some 2 in a thousand codes around which data are few by chance).
+    promises. A code in a hole has fewer than half of them around it, no data near it. Half of a small ball on the edge of a
+    sharp hole is empty, so at 1/2 the edge is found without bias to first order if the rest has the data that are promised
+    it. If the rest is denser, edges are found a part of a ball inside of the hole: with 10,000 data in 2 dimensions h is
+    too small by 1 % of itself for a round hole of mass 0.16, by 5 % for one of 0.39 whose data lie all around it. A model
+    whose aggregate posterior is its prior has completeness 1, but for some 2 in a thousand codes with few data by chance.
 
     It is a statement about neighbourhoods that hold 16 data, and cannot tell of finer holes. In 2 dimensions and with
     10,000 data these are small. In 10 they reach across much of the prior, and holes must be as large to count:
