@@ -14,6 +14,7 @@ One tree, so that a page or a command catches one class and lets real bugs crash
     ├── CheckpointError     a file is not a checkpoint this program can load
     ├── MapError            a map cannot be computed, read or written
     ├── ExportError         a picture or film cannot be written as a file
+    ├── PosteriorError      a posterior is not there, or cannot be computed as asked
     ├── MeasureError        a figure is not defined for this model or its codes
     ├── Stopped             long work was asked to stop, and did
     └── TrainingError       a run cannot go on
@@ -73,6 +74,10 @@ class ExportError(ExplorerError, RuntimeError):
 
 class MeasureError(ExplorerError, ValueError):
     """A figure is not defined for this model, its codes or its data; the message says why."""
+
+
+class PosteriorError(ExplorerError, ValueError):
+    """The true posterior p(z|x) is not defined for this model, or cannot be computed as asked."""
 
 
 class Stopped(ExplorerError):
