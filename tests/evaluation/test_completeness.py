@@ -48,7 +48,7 @@ def test_the_mass_of_a_planted_hole_is_the_priors(name):
 def test_draws_of_the_prior_outside_of_a_hole_leave_its_mass():
     codes = normal(10_000, 2)
     codes = codes[~off_the_centre(codes)]
-    assert measured(codes, draws=10_000).hole_mass == pytest.approx(OFF, abs=0.01)
+    assert measured(codes, draws=10_000).hole_mass == pytest.approx(OFF, abs=0.02)
 
 
 @pytest.mark.parametrize("latent", [2, 10])
