@@ -210,6 +210,7 @@ def test_examples_are_in_the_order_of_the_codes():
     held_out = data.load(DataConfig(name="digits"), "held-out")
     found = examples(library.opened("shuffled", shuffled))
     torch.testing.assert_close(found, held_out.examples[order].float() / 255)
+    torch.testing.assert_close(examples(library.opened("shuffled", shuffled), 7), found[:7])
 
 
 def test_examples_of_other_data_are_none():

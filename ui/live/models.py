@@ -19,6 +19,7 @@ from vae_core import data, images
 from vae_core.config import DataConfig
 from vae_core.data import Dataset
 from vae_core.errors import CodeError, DataError
+from vae_core.latent.codes import ReferenceCodes
 from vae_core.models import PointMass
 from vae_core.models.rendering import pictures, render
 
@@ -88,11 +89,11 @@ def _measures(key: _Key) -> "Measures":
     # Imported on first use: the first page must not wait for what it needs (scipy and more).
     from vae_core.evaluation.measures import Measures
 
-    return Measures.of(key.opened.checkpoint, lambda: examples(key.opened))
+    return Measures.of(key.opened.checkpoint, lambda count: examples(key.opened, count))
 
 
-def examples(opened: OpenModel) -> Tensor | None:
-    """The examples whose codes the model came with, in their order, as `encode` takes them.
+def examples(opened: OpenModel, count: int | None = None) -> Tensor | None:
+    """The examples whose codes the model came with, or the first so many, in their order, as `encode` takes them.
 
     None where their data are not on this machine, or are not what they were.
     """
@@ -107,7 +108,8 @@ def examples(opened: OpenModel) -> Tensor | None:
         return None
     if tuple(dataset.examples.shape[1:]) != opened.checkpoint.model.data_shape:
         return None
-    return examples_of(reference, dataset)
+    chosen = ReferenceCodes(reference.mean[:count], None, reference.indices[:count])
+    return examples_of(chosen, dataset)
 
 
 def _measured(measures: "Measures", measure: Measure, rows: Float32[np.ndarray, "count dim"]) -> Measured:

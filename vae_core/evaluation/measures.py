@@ -2,7 +2,7 @@
 
 from vae_core.evaluation.measures import Measures
 
-measures = Measures.of(checkpoint.load(path), images=lambda: None)
+measures = Measures.of(checkpoint.load(path), images=lambda count: None)
 stretch, magnification = measures.cliffs(codes)
 
 Every figure is for codes as they are asked for, so that a map of any plane is one call; what takes long to make ready
@@ -31,7 +31,7 @@ from vae_core.models.inputs import model_input
 from vae_core.models.rendering import CHUNK
 
 Codes = Float32[np.ndarray, "n latent"]
-Examples = Callable[[], Tensor | None]
+Examples = Callable[[int], Tensor | None]
 
 GALLERY_NUMBERS = 2**24  # pixels of all images that realism compares with (64 MiB of float32)
 MIN_GALLERY = 1000  # images, whatever their size
@@ -90,8 +90,9 @@ class Measures:
 
         Args:
             checkpoint: a model, and its reference codes if it has them.
-            images: called once, when realism is first asked for: the reference codes' examples in their order, (n,
-                *data_shape), as a dataset or as `encode` takes them; None when the data are not at hand.
+            images: called once with a count, when realism is first asked for: the examples of so many of the first
+                reference codes, in their order, (n, *data_shape), as a dataset or as `encode` takes them; None when
+                the data are not at hand.
             seed: decides the draws of q(z|x).
         """
         return cls(checkpoint, images, seed)
@@ -189,12 +190,11 @@ class Measures:
     def _make_gallery(self) -> "_Compared":
         known = self._known()
         count = max(MIN_GALLERY, GALLERY_NUMBERS // prod(self._model.data_shape))
-        examples, generator = self._images(), torch.Generator().manual_seed(self._seed)
+        examples, generator = self._images(count), torch.Generator().manual_seed(self._seed)
         if examples is None:
             shown = self._decoded(known.mean[:count].numpy())
             return _Compared(Gallery.of(shown, generator), "reconstructions")
-        shown = model_input(examples[:count]).flatten(1).clone()  # all the others can be forgotten
-        return _Compared(Gallery.of(shown, generator), "images")
+        return _Compared(Gallery.of(model_input(examples).flatten(1), generator), "images")
 
     def _known(self) -> ReferenceCodes:
         if self._reference is None:

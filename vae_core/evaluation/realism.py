@@ -77,7 +77,8 @@ class Gallery:
         Of images that are equally far, but for rounding, any may be named.
         """
         with torch.inference_mode():
-            found = [self._nearest(part) for part in pictures.split(_rows(len(self.images)))]
+            rows = min(_rows(len(self.images)), _rows(CANDIDATES * self.images.shape[1]))
+            found = [self._nearest(part) for part in pictures.split(rows)]
             return torch.cat([distance for distance, _ in found]), torch.cat([index for _, index in found])
 
     def _nearest(
