@@ -28,7 +28,7 @@ CONTRASTS = """() => {
   };
   const find = (selector) => [...document.querySelectorAll("*")].flatMap((e) => e.shadowRoot ? [e.shadowRoot] : [])
     .flatMap((root) => [...root.querySelectorAll(selector)]);
-  return find(".name, .kl, .value, .z, figcaption, .hint, .title, label, button:not(:disabled)")
+  return find(".name, .kl, .value, .word, .trust dt, .z, figcaption, .hint, .title, label, button:not(:disabled)")
     .filter((e) => e.checkVisibility() && (e.tagName === "INPUT" ? e.value : e.textContent).trim() !== "" && !e.closest(".dead"))
     .map((e) => {
       const ground = behind(e);

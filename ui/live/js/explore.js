@@ -328,6 +328,7 @@ class Explorer {
       if (trust.parentElement.matches(home)) return;
       if (home === ".stage") this.find(home).append(trust);
       else this.find(home).prepend(trust);
+      this.trust.wake();
     });
     this.width.observe(this.root);
   }
