@@ -15,9 +15,10 @@ from ui.library import OpenModel
 from ui.live.models import examples, measures_of
 from ui.live.walk_files import MAX_SHOWN, find
 from vae_core.checkpoint import Checkpoint
+from vae_core.errors import ConfigError
 from vae_core.evaluation import headlines as core
 from vae_core.evaluation import worst as places
-from vae_core.evaluation.worst import Place
+from vae_core.evaluation.worst import Kind, Place
 from vae_core.latent.metric import pullback
 from vae_core.models.inputs import model_input
 
@@ -57,9 +58,9 @@ def worst(asked: dict[str, Any], tell: OnProgress, gone: Gone) -> dict[str, Any]
         ExplorerError: there is no such list, or not for this model, or the model is not open any more.
         Stopped: the reader is gone.
     """
-    opened, kind = find(asked.get("model")), asked.get("kind")
+    opened, kind = find(asked.get("model")), _kind(asked.get("kind"))
     checkpoint, images = opened.checkpoint, examples(opened) if kind == "reconstructions" else None
-    found = places.find(kind, checkpoint, images, SEED, on_progress=tell, should_stop=gone)  # type: ignore[arg-type]  # checked there
+    found = places.find(kind, checkpoint, images, SEED, on_progress=tell, should_stop=gone)
     answer = {
         "kind": kind,
         "typical": _usual(kind, opened, images),
@@ -87,6 +88,15 @@ def kept(asked: dict[str, Any]) -> dict[str, Any]:
         return {"headlines": found["headlines"], "worst": dict(found["worst"])}
 
 
+def _kind(asked: Any) -> Kind:
+    for kind in places.KINDS:
+        if asked == kind:
+            return kind
+    raise ConfigError(
+        f"kind = {str(asked)[:40]!r} is no list of worst places; use one of {', '.join(places.KINDS)}."
+    )
+
+
 def _of(model_id: str) -> dict[str, Any]:
     found = _kept.setdefault(model_id, {"headlines": None, "worst": {}})
     _kept.move_to_end(model_id)
@@ -98,7 +108,7 @@ def _of(model_id: str) -> dict[str, Any]:
 # --- what is shown of a place -----------------------------------------------------------------------------------
 
 
-def _shown(kind: Any, opened: OpenModel, found: list[Place]) -> list[list[list[float]]]:
+def _shown(kind: Kind, opened: OpenModel, found: list[Place]) -> list[list[list[float]]]:
     """The codes to decode for each place: itself, and what shows what is wrong there.
 
     A cliff is seen from both sides, a short step along the steepest direction; a drift beside where it leads.
@@ -137,7 +147,7 @@ def _percentiles(checkpoint: Checkpoint, found: list[Place]) -> list[float]:
     return shares
 
 
-def _usual(kind: Any, opened: OpenModel, images: torch.Tensor | None) -> float | None:
+def _usual(kind: Kind, opened: OpenModel, images: torch.Tensor | None) -> float | None:
     """The median value of encoded examples; None where there is none, and of holes, whose measure is relative anyway."""
     reference = opened.checkpoint.reference
     if reference is None or kind == "holes":

@@ -48,7 +48,7 @@ export const FINDINGS = `
   <section class="findings" aria-label="Worst places">
     <div class="seek"><button type="button" class="start">Find the worst for me</button>
       <span class="work" hidden><progress max="1"></progress><span class="doing" role="status"></span><button type="button" class="cancel">Cancel</button></span>
-      <p class="hint">Searches all encoded codes and draws from the prior. A click on a place takes Explore there.</p></div>
+      <p class="hint">Searches among encoded codes and draws from the prior. A click on a place takes Explore there.</p></div>
     <div class="kinds">${Object.entries(KINDS).map(column).join("")}</div>
   </section>`;
 
@@ -257,7 +257,7 @@ function picture(name = "") {
 }
 
 const number = (value) => Number(value.toPrecision(value < 10 ? 2 : 3)).toLocaleString("en");
-const usual = ({ value }, typical) => (typical > 0 ? `${number(value / typical)} × the usual` : "");
+const usual = ({ value }, typical) => (typical > 0 ? `${Number((value / typical).toPrecision(2)).toLocaleString("en")} × the usual` : "");
 const share = (value) => (value > 0 && value < 1e-4 ? "under 0.01 %" : `${Number((100 * value).toPrecision(2))} %`);
 const text = (code) => code.map((value) => Number(value.toFixed(4))).join(", ");
 

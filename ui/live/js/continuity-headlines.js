@@ -21,9 +21,10 @@ const WORDS = {
   },
   completeness: {
     title: "Completeness", says: "a code drawn from the prior decodes to something meaningful",
-    meaning: ({ hole_mass: mass, hole_mass_error: error, completeness }) => {
+    meaning: ({ hole_mass: mass, hole_mass_error: error, completeness }, hasPrior) => {
       const doubt = Number.isFinite(error) ? ` (± ${(100 * error).toFixed(error < 0.001 ? 2 : 1)} % Monte Carlo error)` : "";
-      return `${percent(Number.isFinite(mass) ? mass : 1 - completeness)} of the prior’s mass has no data near it${doubt}.`;
+      const of = hasPrior ? "the prior’s mass" : "the Gaussian fitted to its codes";
+      return `${percent(Number.isFinite(mass) ? mass : 1 - completeness)} of ${of} has no data near it${doubt}.`;
     },
     best: "A model whose encoded data fill the prior exactly, q(z) = p(z), has 1.",
     definition: `<p>One draw from each encoded posterior stands for the aggregate posterior q(z). Around a place z take the ball that reaches to the 16th nearest of the N draws; the prior’s mass in it is P.</p>
@@ -62,7 +63,8 @@ export const HEADLINES = `
       <p class="source"></p>
       <details class="explained about" hidden><summary>What these are</summary><div>
         ${Object.values(SUPPORT).map(([title, meaning]) => `<p><strong>${title}</strong>: ${meaning}.</p>`).join("")}
-        <p>Between decoded draws from the prior and <span class="against"></span>; 5 nearest neighbours, Euclidean distance of pixels (no feature network).</p>
+        <p>Between decoded draws from the prior and <span class="against"></span>; 5 nearest neighbours, Euclidean distance of pixels (no feature network).
+          Decoded means are smooth, and smooth images are close to many others: precision and density come out high and recall low. Compare models by them, do not read them as grades.</p>
         <p class="store">This command measures all of them and stores them in the file:<code></code></p></div></details>
     </article>
   </section>`;
@@ -179,7 +181,7 @@ export class Headlines {
     const low = figures?.[`${name}_low`], high = figures?.[`${name}_high`], certain = known && isShare(low) && isShare(high);
     card.classList.toggle("unknown", !known);
     set(".value", known ? value.toFixed(2) : "–");
-    set(".meaning", known ? WORDS[name].meaning(figures) : figures ? sentences(figures)[name] ?? "It is not defined for this model." : NONE);
+    set(".meaning", known ? WORDS[name].meaning(figures, this.page.facts.hasPrior) : figures ? sentences(figures)[name] ?? "It is not defined for this model." : NONE);
     const peers = (this.page.facts.peers ?? []).filter((peer) => isShare(peer[name]));
     const scale = card.querySelector(".scale"), at = (share) => `${(100 * share).toFixed(2)}%`;
     scale.style.setProperty("--value", at(known ? value : 0));
