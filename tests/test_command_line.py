@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -246,6 +247,84 @@ def test_evaluate_writes_into_the_file_only_when_told_to(capsys, trained, folder
         saved.description.model_copy(update={"evaluation": original.description.evaluation})
         == original.description
     )
+
+
+HEADLINES = {"continuity", "continuity_low", "continuity_high", "completeness", "hole_mass", "coverage"}
+
+
+def test_continuity_is_printed_and_kept_in_the_file_with_everything_else_as_it_was(capsys, trained, folder):
+    copy = folder / "copy.safetensors"
+    copy.write_bytes(trained.read_bytes())
+    assert main(["evaluate", str(copy), "--continuity", "--json", "--limit", "30"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures.keys() >= FLAT | HEADLINES
+    assert figures["examples"] == 30
+    saved, original = checkpoint.load(copy), checkpoint.load(trained)
+    kept = saved.description.evaluation
+    assert {name: kept[name] for name in HEADLINES} == {name: figures[name] for name in HEADLINES}
+    # The figures of 30 examples were only printed.
+    assert {name: kept[name] for name in original.description.evaluation} == original.description.evaluation
+    before = original.description.model_copy(update={"evaluation": kept})
+    assert saved.description == before
+    for name, tensor in original.model.state_dict().items():
+        assert torch.equal(tensor, saved.model.state_dict()[name])
+    for name, tensor in vars(original.reference).items():
+        assert tensor is None or torch.equal(tensor, getattr(saved.reference, name))
+    assert main(["describe", str(copy), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["evaluation"] == kept
+    # Once more: the same figures, the same bytes; and --save alone does not forget them.
+    content = copy.read_bytes()
+    assert main(["evaluate", str(copy), "--continuity", "--json"]) == 0
+    assert copy.read_bytes() == content
+    assert main(["evaluate", str(copy), "--save", "--limit", "30"]) == 0
+    assert checkpoint.describe(copy).evaluation == kept | {name: figures[name] for name in FLAT} | {
+        name: figures[name] for name in ("examples", "squared_error")
+    }
+
+
+def test_a_file_that_is_read_only_keeps_its_content_and_the_figures_are_printed(capsys, trained, folder):
+    copy = folder / "copy.safetensors"
+    copy.write_bytes(trained.read_bytes())
+    copy.chmod(0o444)
+    assert main(["evaluate", str(copy), "--continuity", "--json", "--limit", "30"]) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out).keys() >= FLAT | HEADLINES
+    assert "is read-only, so the figures were not stored in it" in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert copy.read_bytes() == trained.read_bytes()
+
+
+def test_continuity_needs_no_data_at_hand(capsys, trained, folder):
+    loaded = checkpoint.load(trained)
+    described = loaded.description.model_copy(
+        update={
+            "data": loaded.description.data.model_copy(update={"name": "attic"}),
+            "info": replace(loaded.description.info, name="attic"),
+        }
+    )
+    path = folder / "attic.safetensors"
+    checkpoint.save(path, replace(loaded, description=described))
+    assert main(["evaluate", str(path), "--json"]) == 1
+    capsys.readouterr()
+    assert main(["evaluate", str(path), "--continuity", "--json"]) == 0
+    printed = capsys.readouterr()
+    figures = json.loads(printed.out)
+    assert figures["realism_against"] == "reconstructions"
+    assert figures.keys() >= HEADLINES
+    assert "elbo" not in figures
+    assert "'attic', which is not one of" in printed.err
+    assert checkpoint.describe(path).evaluation["elbo"] == loaded.description.evaluation["elbo"]
+
+
+def test_a_model_without_encoded_data_says_why_it_has_no_continuity(capsys, trained, folder):
+    path = folder / "bare.safetensors"
+    checkpoint.save(path, replace(checkpoint.load(trained), reference=None))
+    assert main(["evaluate", str(path), "--continuity", "--json", "--limit", "10"]) == 0
+    printed = capsys.readouterr()
+    figures = json.loads(printed.out)
+    assert figures["missing"].keys() == {"continuity", "completeness", "precision"}
+    assert figures.keys() & HEADLINES == set()
+    assert printed.err.count("without encoded data") == 1
 
 
 def test_an_autoencoder_can_be_evaluated_and_described(capsys, folder):

@@ -99,7 +99,7 @@ def headlines(
             raise
         except ExplorerError as error:
             missing[name] = str(error)
-        progress(1)
+        progress(1.0)
     return Headlines(figures, missing)
 
 
@@ -196,10 +196,10 @@ def _looks(
     reference, generator = known(checkpoint), torch.Generator().manual_seed(seed)
     rows = torch.randperm(len(reference), generator=generator)[:COMPARED]
     draws = torch.from_numpy(prior_of(checkpoint).draw(len(rows), generator))
-    generated = mean_images(checkpoint, draws, within(on_progress, 0, 0.3), should_stop)
+    generated = mean_images(checkpoint, draws, within(on_progress, 0.0, 0.3), should_stop)
     if images is None:
         against, real = "reconstructions", mean_images(checkpoint, reference.mean[rows], silent, should_stop)
     else:
         against, real = "images", model_input(images[rows]).flatten(1)
-    found = prdc(real, generated, K, within(on_progress, 0.4, 1), should_stop)
+    found = prdc(real, generated, K, within(on_progress, 0.4, 1.0), should_stop)
     return {"realism_against": against, **asdict(found)}

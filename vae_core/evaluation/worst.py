@@ -32,7 +32,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 COUNT = 8  # places in a list
 PER_CLASS = 2  # worst reconstructions
-ENCODED, DRAWN = 2000, 2000  # candidates
+ENCODED, DRAWN = 1500, 1500  # candidates
 APART = 0.5  # prior standard deviations for each root of the dimensions: how far places are from each other at least
 INSIDE = 0.99  # of the prior's mass: a climb leads no farther out
 ROUNDS, PROPOSALS, REACH = 10, 8, 0.3  # of a climb: steps, tries at each, first reach in standard deviations
@@ -88,7 +88,7 @@ class Candidates:
 
 
 def find(
-    kind: Kind,
+    kind: str,
     checkpoint: Checkpoint,
     images: Tensor | None,
     seed: int = 0,
@@ -99,7 +99,7 @@ def find(
     """Return one ranked list of a model, the worst place first (reconstructions: class by class).
 
     Args:
-        kind: which list.
+        kind: which list, one of KINDS.
         checkpoint: a model with its reference codes.
         images: the reference codes' examples in their order, or None; only reconstructions take them.
         seed: decides what is drawn.
@@ -158,7 +158,7 @@ def cliffs(
     def stretch(codes: Codes, progress: OnProgress) -> Float64[np.ndarray, " n"]:
         return _stretch(decode, codes, progress, should_stop)
 
-    values = stretch(candidates.codes, within(on_progress, 0, 0.6))
+    values = stretch(candidates.codes, within(on_progress, 0.0, 0.6))
     with torch.inference_mode():
         brightness = float(decode(torch.from_numpy(candidates.codes[:256])).flatten(1).norm(dim=1).max())
     if values.max() <= FLAT * brightness:
@@ -168,7 +168,7 @@ def cliffs(
         )
     chosen = _distinct(candidates.codes, values, prior, 2 * count)
     start = Candidates(candidates.codes[chosen], candidates.index[chosen], candidates.label[chosen])
-    top, heights = _climbed(stretch, start, values[chosen], prior, generator, within(on_progress, 0.6, 1))
+    top, heights = _climbed(stretch, start, values[chosen], prior, generator, within(on_progress, 0.6, 1.0))
     return top.places(heights, _distinct(top.codes, heights, prior, count))
 
 
