@@ -6,6 +6,7 @@ import { ticks } from "./run-curves.js";
 const CLOSED = 1e-2; // nats; the identity holds this well or better
 const CONVERGED = 1.01; // R-hat (Vehtari et al. 2021)
 const ENOUGH = 400; // effective draws, of all chains together (the same)
+const RARE = 50; // draws that count; with fewer, a bound may be far from log p(x), and its error too small
 const WIDE = 400, HIGH = 150; // of the chart of the bound, in its own units
 const ROOM = { left: 44, right: 8, top: 8, bottom: 20 };
 
@@ -39,7 +40,7 @@ export const CARDS = `
   <article class="card gaps"><h3>What the ELBO loses, and why</h3>
     ${work("gaps", "Fit the best q for this x")}
     <div class="bars"></div><p class="words"></p>
-    ${definition(`Inference gap = log p(x) − ELBO = approximation gap + amortization gap. The approximation gap log p(x) − ELBO(q*) remains for the best diagonal Gaussian q*, found by optimising it for this x alone; the amortization gap ELBO(q*) − ELBO(q) is what one encoder for all x costs (Cremer, Li &amp; Duvenaud 2018).`)}
+    ${definition(`Inference gap = log p(x) − ELBO = approximation gap + amortization gap. The approximation gap log p(x) − ELBO(q*) remains for the best diagonal Gaussian q*, found by optimising it for this x alone; the amortization gap ELBO(q*) − ELBO(q) is what one encoder for all x costs, and what an encoder trained for something other than the ELBO (beta other than 1) gives away (Cremer, Li &amp; Duvenaud 2018).`)}
   </article>
   </div>`;
 
@@ -129,15 +130,18 @@ export function bound(card, found, { elbo, logEvidence }, chosen) {
   const line = (points) => points.map(([k, value], i) => `${i ? "L" : "M"}${x(k).toFixed(1)} ${y(value).toFixed(1)}`).join("");
   const known = samples.map((k, i) => [k, values[i], errors[i]]).filter(([, value, off]) => Number.isFinite(value) && Number.isFinite(off));
   const band = line(known.map(([k, value, off]) => [k, value + off])) + line(known.toReversed().map(([k, value, off]) => [k, value - off])).replace("M", "L") + "Z";
-  const level = (value, kind, name) => (Number.isFinite(value) ? `<path class="${kind}" d="M${ROOM.left} ${y(value)}H${WIDE - ROOM.right}"/><text class="${kind}" x="${WIDE - ROOM.right - 2}" y="${y(value) - 3}" text-anchor="end">${name}</text>` : "");
+  const level = (value, kind, name) => (Number.isFinite(value) ? `<path class="${kind}" d="M${ROOM.left} ${y(value)}H${WIDE - ROOM.right}"/>${name(y(value))}` : "");
+  const above = (place) => `<text class="evidence" x="${ROOM.left + 4}" y="${place - 4}">log p(x)</text>`;
+  const under = (place) => `<text class="elbo" x="${WIDE - ROOM.right - 2}" y="${place - 4}" text-anchor="end">ELBO</text>`;
   const across = [1, 10, 100, 1000].filter((k) => k <= samples[last]).map((k) => `<path class="tick" d="M${x(k)} ${HIGH - ROOM.bottom}v4"/><text x="${x(k)}" y="${HIGH - 5}" text-anchor="middle">${k.toLocaleString("en")}</text>`).join("");
   const up = ticks(lowest - room, highest + room, 4).map(({ value, text }) => `<path class="grid" d="M${ROOM.left} ${y(value)}H${WIDE - ROOM.right}"/><text x="${ROOM.left - 5}" y="${y(value) + 3.5}" text-anchor="end">${text.replace("-", MINUS)}</text>`).join("");
   card.querySelector("svg").innerHTML = `${up}${across}<text x="${WIDE - ROOM.right}" y="${HIGH - 5}" text-anchor="end">K</text><path class="band" d="${band}"/>
-    ${level(logEvidence, "evidence", "log p(x)")}${level(elbo, "elbo", "ELBO")}<path class="line" d="${line(known)}"/><circle r="4" cx="${x(samples[chosen])}" cy="${y(values[chosen])}"/>`;
+    ${level(logEvidence, "evidence", above)}${level(elbo, "elbo", under)}<path class="line" d="${line(known)}"/><circle r="4" cx="${x(samples[chosen])}" cy="${y(values[chosen])}"/>`;
   card.querySelector("output").textContent = samples[chosen].toLocaleString("en");
   const off = Number.isFinite(errors[chosen]) ? ` ± ${number(errors[chosen], 3)}` : "";
-  const below = Number.isFinite(logEvidence) ? `, ${nats(logEvidence - values[chosen], 3)} below log p(x)` : "";
-  card.querySelector(".words").textContent = `L = ${nats(values[chosen], 3)}${off} nats${below}`;
+  const below = logEvidence - values[chosen];
+  const far = !Number.isFinite(logEvidence) ? "" : below >= 0 ? `, ${nats(below, 3)} below log p(x)` : `, ${nats(-below, 3)} above log p(x) by the luck of the draws`;
+  card.querySelector(".words").textContent = `L = ${nats(values[chosen], 3)}${off} nats${far}. Of ${samples[last].toLocaleString("en")} draws ${Math.round(found.effective).toLocaleString("en")} count, by their weights${found.effective < RARE ? ": so few that the bound is still on its way" : ""}.`;
 }
 
 // --- the two roads ---------------------------------------------------------------------------------------------
@@ -177,14 +181,15 @@ export function gaps(card, found) {
     part.style.width = `${(100 * Math.max(value, 0)) / total}%`;
     track.append(part);
   }
-  const legend = [["approximation", "approximation gap: q is a diagonal Gaussian", approximation], ["amortization", "amortization gap: one encoder for all x", amortization]].map(([kind, name, value]) => {
-    const line = element("div", `key ${kind}`);
-    line.append(element("i", ""), element("span", "name", name), element("b", "value", `${nats(value, 3)} nats`));
+  const parts = [["approximation", "approximation gap: q is a diagonal Gaussian"], ["amortization", "amortization gap: one encoder for all x"]];
+  const legend = parts.map(([kind, name]) => {
+    const line = element("div", `key ${kind}`), error = found[`${kind}Error`];
+    line.append(element("i", ""), element("span", "name", name), element("b", "value", `${nats(found[kind], 3)}${error ? ` ± ${nats(error, 3)}` : ""} nats`));
     return line;
   });
   bars.replaceChildren(track, ...legend);
-  const top = found.of === "quadrature" ? "log p(x) by quadrature" : `the importance-weighted bound with K = ${found.samples.toLocaleString("en")} in the place of log p(x), which is at least that`;
-  card.querySelector(".words").textContent = `${nats(found.evidence, 2)} (${top}) − ELBO ${nats(found.elbo, 2)} = ${nats(found.evidence - found.elbo, 3)} nats; the best q reaches ${nats(found.bestElbo, 2)}${seconds(found.seconds)}.`;
+  const top = found.exact ? "log p(x) by quadrature" : `the importance-weighted bound with K = ${found.samples.toLocaleString("en")} draws of the best q, in the place of log p(x), which is at least that`;
+  card.querySelector(".words").textContent = `${nats(found.evidence, 2)} (${top}) − ELBO ${nats(found.elbo, 2)} = ${nats(found.evidence - found.elbo, 3)} nats; the best q reaches ${nats(found.bestElbo, 2)}, found in ${duration(found.seconds)}.`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -16,20 +16,20 @@ const SHARES = [1 - Math.exp(-0.5), 1 - Math.exp(-2)]; // of a Gaussian's mass w
 const COLOURS = { q: "#ff8c2b", best: "#56b4e9", prior: "#9aa0a6", exact: "#ffffff" };
 const DASHES = { q: [], best: [7, 4], prior: [2, 4], exact: [] };
 const DEEPEST = 12; // nats below the peak: the end of the logarithmic scale
-const MOST_DRAWS = 2000;
+const MOST_DRAWS = 700; // more would hide what they lie on
 const STEP = 1 / 40; // of the side, per arrow key
 
 export const PLOT = `
-  <figure class="field">
+  <figure class="density">
     <div class="frame"><canvas class="map" tabindex="0" role="img"></canvas><span class="wait" role="status"></span></div>
     <figcaption></figcaption>
-    <ul class="legend">${Object.entries(LAYERS).map(([layer, { name, title }]) => `<li data-layer="${layer}" title="${title}"><i></i>${name}</li>`).join("")}</ul>
+    <ul class="layers">${Object.entries(LAYERS).map(([layer, { name, title }]) => `<li data-layer="${layer}" title="${title}"><i></i>${name}</li>`).join("")}</ul>
   </figure>`;
 
 export class Plot {
   // on: { hover(place), choose(place) } with the place in the units of the axes, [x] or [x, y]
   constructor(root, on) {
-    Object.assign(this, { root: root.querySelector(".field"), on, scene: null, at: null });
+    Object.assign(this, { root: root.querySelector(".density"), on, scene: null, at: null });
     this.find = (selector) => this.root.querySelector(selector);
     this.canvas = this.find(".map");
     this.picture = document.createElement("canvas"); // the heat map, one pixel a cell
@@ -140,16 +140,18 @@ export class Plot {
 
   dots(context) {
     const { draws, exact } = this.scene, stride = 2 * Math.ceil(draws.length / 2 / MOST_DRAWS);
-    context.fillStyle = exact?.grid ? "rgb(255 255 255 / 0.8)" : "rgb(63 144 218 / 0.55)";
+    context.fillStyle = exact?.grid ? "rgb(255 255 255 / 0.75)" : getComputedStyle(this.canvas).color;
+    context.globalAlpha = exact?.grid ? 1 : 0.45;
     context.strokeStyle = "rgb(0 0 0 / 0.5)";
     context.lineWidth = 0.6;
     for (let i = 0; i + 1 < draws.length; i += stride) {
       const [x, y] = this.toScreen(draws[i], draws[i + 1]);
       context.beginPath();
-      context.arc(x, y, 1.6, 0, 2 * Math.PI);
+      context.arc(x, y, 1.3, 0, 2 * Math.PI);
       context.fill();
       if (exact?.grid) context.stroke();
     }
+    context.globalAlpha = 1;
   }
 
   // --- one dimension -----------------------------------------------------------------------------------------

@@ -147,6 +147,7 @@ export class Posterior {
       if (signal.aborted) return;
       Object.assign(this, { counts: found.counts, all: found.all });
       this.controls();
+      if (found.lack) return this.lack(found.lack);
       if (found.absent) return this.lack(found.absent, true);
       this.take(found);
       this.pause = setTimeout(() => this.measure(signal), PAUSE_MS);
@@ -337,7 +338,8 @@ export class Posterior {
       q: own(example), best: own(best), draws: nuts && columns(nuts.draws, this.page.facts.latentDim, pair),
       prior: true, log: this.find(".log").checked,
     });
-    this.find(".field figcaption").textContent = this.grid ? "" : this.page.facts.latentDim > EXACT_DIMENSIONS ? "seen along two dimensions; draws of p(z|x) by NUTS appear here" : "";
+    const draws = nuts ? "" : "; draws of p(z|x) by NUTS appear here";
+    this.find(".density figcaption").textContent = this.page.facts.latentDim > EXACT_DIMENSIONS ? `seen along two dimensions${draws}` : "";
   }
 
   // The code of a place on the map: other dimensions stay at the mean of q(z|x).
@@ -351,7 +353,7 @@ export class Posterior {
     const words = place.map((value, i) => `${dimensionName(this.pair[i])} ${number(value, 3)}`).join(" · ");
     const rest = this.page.facts.latentDim > this.pair.length ? " · others at the mean of q" : "";
     const height = this.height(place);
-    this.find(".field figcaption").textContent = `${words}${height === null ? "" : ` · log p(z|x) ${number(height)} nats`}${rest}`;
+    this.find(".density figcaption").textContent = `${words}${height === null ? "" : ` · log p(z|x) ${number(height)} nats`}${rest}`;
     this.pictures.here(this.code(place), "decoded here");
   }
 
