@@ -25,9 +25,7 @@ _FORWARD_MODE = threading.Lock()
 
 Decode = Callable[[Tensor], Tensor]  # codes (n, D) -> their mean pictures (n, ...), each from its own code
 
-FLOATS = (
-    2**20
-)  # of Jacobian columns held at a time (4 MiB); the layers that make them hold some ten times as much
+FLOATS = 2**20  # of Jacobian columns held at a time (4 MiB); the layers below hold some ten times as much
 
 
 def pullback(
