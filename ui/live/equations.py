@@ -1,0 +1,66 @@
+"""The routes under `/equations/`: the numbers of the Equations page, of one open model.
+
+Each request is POST, JSON, and holds "model", the id of an open model. All but `generation` are about one x, named as
+`ui.live.posteriors` does: {"label", "nth", "decoded"} for the nth encoded example of a class (-1: of all), or what its
+code decodes to if `decoded`; {"code"} for what a code decodes to. Its picture and q(z|x) come from /posterior/example.
+Each answers as `ui.live.told` says: one JSON object per line, {"done": share} while it works, the result last, or
+{"error": sentence}. Figures are in nats. `bytes` are float32, little-endian, in base64; pictures are {"height",
+"width", "channels", "pixels": base64 of uint8}. Work ends when its reader leaves; the same request gives the same
+figures again.
+
+    POST /equations/marginal {"repeats": 10, "draws": 10000, "seed": 0}
+        log p(x) from draws of the prior: log (1/n) sum_i p(x|z_i), z_i ~ p(z)
+        "counts"       [n, ...] rising from 1 to draws, evenly on a log axis
+        "estimates"    [[log p(x) from the first n draws, for each of counts], ... for each repeat]
+        "effective"    [[effective sample size of the first n draws], ...] likewise
+        "spread"       standard deviation over the repeats at each of counts; null with one repeat
+        "evidence"     {"value", "exact"}: log p(x), by quadrature where exact, else the importance-weighted bound
+        "needed"       draws until the relative error of p(x) is 10 %, from the exact E[p(x|z)^2] / p(x)^2; or null
+        "settled"      the first of counts from which on every repeat stays within 0.1 nats of evidence; null: not yet
+        "codes"        bytes (draws, latent): the first repeat's draws, "logLikelihood" bytes (draws): log p(x|z)
+        "heavy"        how many of the first repeat's draws hold 90 % of its sum
+        "mean", "std"  q(z|x) of the encoder: where the draws that matter should lie
+        "seconds"
+
+    POST /equations/evidence {"cells": 96}
+        log p(x, z) around the posterior, for models with two latent dimensions (else {"error"})
+        "grid"         {"left", "bottom", "cell", "columns", "rows", "values": bytes}: log p(x, z) at the centres
+                       (left + column cell, bottom + row cell), row by row from below
+        "logEvidence"  log p(x) by adaptive quadrature; "gridEvidence" the same summed over the grid
+        "posterior"    {"mean": [2], "covariance": [[2], [2]]} of p(z|x)
+        "encoder", "best", "full"  {"mean": [2], "covariance", "elbo", "kl"}: the encoder's q(z|x), the best diagonal
+                       Gaussian and the best of any covariance; ELBO and KL(q||p(z|x)) as computed here
+        "seconds"
+        For any other q = N(m, L L^T), dragged in the browser, `vae_core.equations.evidence.Grid.bound` says how: the
+        trapezoid rule at z = m + L u over u in [-5, 5]^2 (SIDE = 41 points a side, weights exp(-|u|^2 / 2) made to
+        sum to 1), log p(x, z) between the grid's points by Catmull-Rom cubics,
+            ELBO = sum w (log p(x, z) + log 2 pi + |z|^2 / 2) - KL(q || N(0, I)) in closed form
+            KL   = sum w (log q(z) - log p(x, z)) + gridEvidence
+        and log p(x) = logEvidence, so that the difference logEvidence - ELBO - KL is a true check. q is too narrow
+        for the grid where its smallest standard deviation is below cell / 2, and too far where more than 0.001 of its
+        weight lies outside of the grid.
+
+    POST /equations/gradients {"draws": 1000, "seed": 0}
+        the gradient of E_q[log p(x|z)] by the mean and the standard deviation of q(z|x) = N(m, s^2), draw by draw
+        "parameters"   ["m1", "m2", ..., "s1", "s2", ...]; every array below is in this order
+        "reparameterized", "score", "baseline"  {"draws": bytes (draws, parameters), "mean", "variance", "error"}:
+                       per-draw gradients by z = m + s xi; by log p(x|z) grad log q(z); the latter with the mean of the
+                       other draws' log p(x|z) taken off as a baseline. "error" is the standard error of the mean
+        "exact"        the gradient by quadrature; null beyond two latent dimensions
+        "ratio"        variance of "score" over that of "reparameterized", per parameter; "baselineRatio" likewise
+        "seconds"
+
+    POST /equations/generation {"count": 500, "permutations": 500, "seed": 0}     (no x)
+        draws of the prior, decoded, against data: MMD^2 in pixels and its null distribution
+        "mmd"          MMD^2, unbiased; "null": [what it is when both are shuffled, ... permutations, rising]
+        "limit"        95 % of null lies below; "p": the share of null that is at least mmd
+        "baseline"     {"mmd", "p"} of one half of the data against the other: inside its null
+        "reconstructed" {"mmd", "p"} of data against reconstructions of other data: what the decoder alone changes
+        "prior"        "normal" for draws of N(0, I), "fitted" for those of a Gaussian fitted to the codes (a model
+                       without a prior); "normal01": {"mmd", "p"} of N(0, I) there all the same, else null
+        "of"           "images", or "reconstructions" where the data are not on this machine (then "reconstructed" is
+                       null); "says": what was compared, in a sentence
+        "samples", "data"  [picture, ... 24], the first of what was compared; "codes": [[...], ... 24] of the samples
+        "count"        how many of each; "bandwidth": of the kernel, in pixel units
+        "seconds"
+"""
