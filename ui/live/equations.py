@@ -23,7 +23,8 @@ figures again.
         "seconds"
 
     POST /equations/evidence {"cells": 96}
-        log p(x, z) around the posterior, for models with two latent dimensions (else {"error"})
+        log p(x, z) around the posterior, for models with two latent dimensions (else {"error"}); without "cells" as
+        many a side as the posterior's narrowest direction needs
         "grid"         {"left", "bottom", "cell", "columns", "rows", "values": bytes}: log p(x, z) at the centres
                        (left + column cell, bottom + row cell), row by row from below
         "logEvidence"  log p(x) by adaptive quadrature; "gridEvidence" the same summed over the grid
@@ -39,6 +40,19 @@ figures again.
         and log p(x) = logEvidence, so that the difference logEvidence - ELBO - KL is a true check. q is too narrow
         for the grid where its smallest standard deviation is below cell / 2, and too far where more than 0.001 of its
         weight lies outside of the grid.
+
+    POST /equations/reconstruction {"cells": 128}
+        ||x - f(z)||^2 on a latent plane, for models with two latent dimensions (else {"error"}), so that with any c
+        log N(x; f(z), c I) = -squared / (2 c) - (count / 2) log(2 pi c) is known everywhere
+        "grid"         as above, with "values": ||x - f(z)||^2, summed over all numbers of x
+        "count"        numbers in x
+        "mean", "std"  q(z|x); "squared": ||x - f(m)||^2 at its mean m; "expected": E_q ||x - f(z)||^2; "rate":
+                       KL(q || N(0, I))
+        "x", "decoded" pictures of x and f(m)
+        "variance"     the c of the model's own Gaussian likelihood; null with another likelihood
+        "curve"        [{"c", "logEvidence", "squared", "rate"}, ...] of the true posterior under N(f(z), c I), c
+                       rising, from the smallest c that the grid can tell
+        "seconds"
 
     POST /equations/gradients {"draws": 1000, "seed": 0}
         the gradient of E_q[log p(x|z)] by the mean and the standard deviation of q(z|x) = N(m, s^2), draw by draw
@@ -64,3 +78,43 @@ figures again.
         "count"        how many of each; "bandwidth": of the kernel, in pixel units
         "seconds"
 """
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from ui.live.guard import checked
+from ui.live.told import Gone, Tell, body, told
+
+PATH = "/equations"
+NAMES = ("marginal", "evidence", "reconstruction", "gradients", "generation")
+
+# Quick looks wait for each other only, not for what takes a second or more.
+_LOOKS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="equations")
+_LONG = ThreadPoolExecutor(max_workers=1, thread_name_prefix="equations-long")
+
+
+def route() -> BaseRoute:
+    """Return the routes to hand to `streamlit.App(routes=[...])`."""
+    return Mount(PATH, routes=[Route(f"/{name}", checked(_told(name)), methods=["POST"]) for name in NAMES])
+
+
+def _told(name: str) -> Callable[[Request], Any]:
+    pool = _LONG if name in ("marginal", "generation") else _LOOKS
+
+    async def answer(request: Request) -> Response:
+        asked = await body(request)
+
+        def work(tell: Tell, gone: Gone) -> dict[str, Any]:
+            from ui.live import equation_files
+
+            found: dict[str, Any] = getattr(equation_files, name)(asked, tell, gone)
+            return found
+
+        return told(work, pool)
+
+    return answer
