@@ -55,7 +55,7 @@ PRESETS = (
             "likelihood": "gaussian",
             "latent_dim": 2,
             "epochs": 10,
-            "learning_rate": 0.002,
+            "learning_rate": 0.01,
         },
     ),
     Preset(
