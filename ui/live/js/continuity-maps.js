@@ -72,6 +72,7 @@ export class Maps {
   // The view or the plane changed: coarse maps follow at once, fine ones when it has been still for a while.
   moved() {
     if (!this.panels) return;
+    if (this.sought && this.grid.view) this.locate(this.sought);
     this.moving = true;
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.rested(), REST_MS);
@@ -186,12 +187,14 @@ export class Maps {
 
   // Let the plane pass through a code, and its place be in the middle.
   locate(code) {
+    this.sought = this.grid.view ? null : code; // the grid is laid out when this tab is first in view
+    if (this.sought) return;
     const { planes } = this;
     planes.base = Float32Array.from(code);
     this.find(".kind").value = "dimensions";
     planes.changed();
     const [x, y] = planes.inside.map((d) => this.grid.spacing.at(code[d]));
-    if (this.grid.view) this.grid.look(this.grid.view.with({ x, y }));
+    this.grid.look(this.grid.view.with({ x, y }));
     this.aim({ x, y });
   }
 

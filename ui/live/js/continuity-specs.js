@@ -11,6 +11,7 @@ import { CIVIDIS, linear, logarithmic, ratios, words } from "./continuity-colour
 import { CLIFFS, CLIFFS_IN_PLANE, DRIFT, RATIO, REALISM } from "./socket.js";
 
 const HOLE = 0.5; // data ratio below which a place is a hole
+const HOME = 1e-3; // a drift that is none: rounding makes one of up to some 1e-6
 const ZERO = -20; // what stands for log2 of a ratio of 0
 
 const column = (values, columns, k) => values.filter((_, i) => i % columns === k);
@@ -79,11 +80,12 @@ export const DRIFT_MAP = {
   columns: (facts) => facts.latentDim,
   sentence: () => "Decode, encode again: the arrow leads from z to where it comes back. Long ones: places the model does not own.",
   measure: () => DRIFT,
-  scaleOf: () => ({ name: "drift", measure: DRIFT, make: (values, columns) => linear(lengths(values, columns)) }),
+  scaleOf: () => ({ name: "drift", measure: DRIFT, make: (values, columns) => linear(lengths(values, columns), { within: [0, HOME] }) }),
   value: (row) => Math.hypot(...row),
   words: (row, { facts, plane }) => {
     const within = Math.hypot(...plane.axes.map((axis) => axis.reduce((sum, part, d) => sum + part * row[d], 0)));
-    return { value: words(Math.hypot(...row)), unit: many(facts) ? `units of z, ${words(within)} within the plane` : "units of z" };
+    const length = Math.hypot(...row);
+    return { value: length < HOME ? `< ${HOME}` : words(length), unit: many(facts) ? `units of z, ${words(within)} within the plane` : "units of z" };
   },
   // The place where the arrow from (u, v) ends.
   arrows: ([u, v], row, spacing, axes) => {
@@ -91,7 +93,6 @@ export const DRIFT_MAP = {
     return [spacing.at(u + along[0]), spacing.at(v + along[1])];
   },
   heading: () => "Drift",
-  flat: "Every code comes back to itself.",
   definition: `
     <p>z′ = E q(z|x̂) with x̂ = E p(x|z): the code's own image, encoded. The colour is |z′ − z|, the arrow its part within the plane, true to scale.</p>
     <p>An encoder and decoder that agree bring every code home. Where they do not, the decoder shows something that the encoder reads as another place.</p>`,

@@ -35,6 +35,9 @@ class Continuity {
     this.said = Object.fromEntries(new URLSearchParams(location.search));
     this.facts = facts;
     for (const tab of this.root.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => this.turn(tab.dataset.tab));
+    this.leaving = new AbortController();
+    window.addEventListener("pointerdown", (event) => this.fold(event), { capture: true, signal: this.leaving.signal });
+    this.root.addEventListener("keydown", (event) => event.key === "Escape" && this.fold(null), { signal: this.leaving.signal });
     this.parts = {
       headlines: new Headlines(this.find(".top"), this),
       maps: new Maps(this.find(".maps-tab"), this),
@@ -61,6 +64,15 @@ class Continuity {
     this.address();
   }
 
+  // A map's definition closes when one presses elsewhere, and with Escape.
+  fold(event) {
+    for (const open of this.root.querySelectorAll(".measure details[open]")) {
+      if (event?.composedPath().includes(open)) continue;
+      if (!event && open.contains(this.root.getRootNode().activeElement)) open.querySelector("summary").focus();
+      open.open = false;
+    }
+  }
+
   // Show a code on the maps.
   show(code) {
     this.turn("maps");
@@ -82,6 +94,7 @@ class Continuity {
 
   close() {
     this.started = false;
+    this.leaving?.abort();
     for (const part of Object.values(this.parts ?? {})) part.close();
   }
 }
