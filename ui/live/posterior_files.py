@@ -251,9 +251,14 @@ def _image(opened: OpenModel, position: int) -> Float32[Tensor, "1 *shape"]:
     assert reference is not None
     title = description.info.title
     if not library.data_here(opened):
+        own = description.data.path is not None
+        how = (
+            "put them back to where they were"
+            if own
+            else "fetch them with the button above, or set VAE_DATA_DIR to a folder that has them"
+        )
         raise DataNotFound(
-            f"The images of {title} are not on this machine, so there is no x to ask about: fetch them on the Explore "
-            "page, or set VAE_DATA_DIR to a folder that has them."
+            f"The images of {title} are not on this machine, so there is no x to ask about: {how}."
         )
     dataset = models._held_out(description.data)
     rows = torch.nonzero(dataset.indices == int(reference.indices[position]))[:, 0]
