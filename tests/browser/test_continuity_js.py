@@ -263,7 +263,7 @@ def test_beyond_two_dimensions_cliffs_move_within_the_plane_and_rest_in_all_dire
       settle(map, stretch);
       const resting = map.text("h3"), asked = channel.asked.map(({ measure }) => measure);
       const menu = document.querySelector(".choices select");
-      menu.value = "magnification";
+      menu.value = "magnification/all";
       menu.dispatchEvent(new Event("change"));
       settle(map, stretch);
       return { moving, resting, asked, counts: channel.asked.slice(0, 3).map(({ count }) => count), value: map.text(".value"), settled: panel.settled };

@@ -312,7 +312,7 @@ function stroke(context, path, lines) {
   }
 }
 
-const same = (a, b) => a.edition === b.edition && a.spacing === b.spacing && a.measure === b.measure;
+const same = (a, b) => a.edition === b.edition && a.spacing.name === b.spacing.name && a.measure === b.measure;
 
 function covers(raster, bounds, key) {
   return Boolean(raster) && same(raster.key, key) && ["left", "right", "bottom", "top"].every((side) => raster.bounds[side] === bounds[side]);

@@ -32,7 +32,8 @@ class Continuity {
   open(facts) {
     this.close();
     this.root.innerHTML = TEMPLATE;
-    this.said = Object.fromEntries(new URLSearchParams(location.search));
+    // The plane and the view of an address are the first model's; the next one begins with its own, on the same tab.
+    this.said = this.facts ? { tab: this.tab } : Object.fromEntries(new URLSearchParams(location.search));
     this.facts = facts;
     for (const tab of this.root.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => this.turn(tab.dataset.tab));
     this.leaving = new AbortController();
@@ -53,7 +54,9 @@ class Continuity {
   update(facts) {
     if (facts.model.id !== this.facts.model.id) return this.open(facts);
     this.facts = facts;
-    this.parts.maps.update(facts);
+    const { maps, ...others } = this.parts;
+    for (const part of Object.values(others)) part.begin();
+    maps.update(facts);
   }
 
   turn(tab) {
