@@ -161,7 +161,8 @@ def test_places_are_decoded_once_for_all_their_measures_and_anew_when_they_move(
     checkpoint, z = made(), codes()
     asked, decodes = measures(checkpoint), []
     decode = checkpoint.model.decode
-    asked.realism(z)  # makes the reconstructions that it compares with
+    asked.realism(codes(1))  # makes the reconstructions that it compares with
+    asked.realism(z)
     monkeypatch.setattr(checkpoint.model, "decode", lambda codes: decodes.append(len(codes)) or decode(codes))
     first = asked.drift(z)
     assert decodes == []
