@@ -227,9 +227,13 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def _headlines(loaded: Any, held_out: Any, options: argparse.Namespace) -> dict[str, Any]:
     """Measure continuity and completeness; what is not defined for the model is said on the error stream."""
+    import torch
+
     from vae_core.evaluation.headlines import headlines
     from vae_core.evaluation.realism import examples_of
 
+    if loaded.model.config.architecture == "conv" and len(loaded.model.data_shape) == 3:
+        loaded.model.to(memory_format=torch.channels_last)  # twice as fast
     known = held_out is not None and loaded.reference is not None
     images = examples_of(loaded.reference, held_out) if known else None
     with _Stop("Stopping; nothing is written.") as stop, _ProgressLine(quiet=options.json) as line:

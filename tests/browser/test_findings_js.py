@@ -152,9 +152,7 @@ def test_stored_figures_are_shown_with_their_interval_and_what_they_mean(panel, 
         "28 % of the prior’s mass has no data near it (± 0.3 % Monte Carlo error)."
     )
     assert panel.page.locator(".figures dd").all_inner_texts() == ["0.81", "0.62", "0.93", "0.88"]
-    assert panel.page.locator(".source").inner_text() == (
-        "Against the encoded examples’ own images. All stored in the checkpoint."
-    )
+    assert panel.page.locator(".source").inner_text() == "Against encoded images; stored in the file."
     assert panel.page.locator(".headline-figures .start").is_hidden()
     assert run("return asked.length;") == 0
 
@@ -216,6 +214,14 @@ def test_measuring_says_how_far_it_is_and_shows_what_came_out(panel, run):
     assert page.locator(".headline-figures .work").is_hidden()
     page.get_by_text("What these are").click()
     assert "evaluate checkpoints/toy.safetensors --continuity" in page.locator(".store").inner_text()
+
+
+def test_nothing_moves_when_figures_come(panel):
+    height = lambda: panel.page.locator(".headline-figures").bounding_box()["height"]  # noqa: E731
+    panel.open()
+    before = height()
+    panel.open(evaluation=STORED, peers=[{"name": "ae", "continuity": 0.78, "completeness": 0.41}])
+    assert height() == pytest.approx(before, abs=2)
 
 
 def test_measuring_can_be_cancelled_and_begun_again(panel, run):

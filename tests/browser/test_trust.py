@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from scipy.stats import chi2, spearmanr
 
 from tests.browser.conftest import PHONE
+from tests.ui import making
 from ui import library
 from vae_core import checkpoint, data
 from vae_core.models.rendering import render
@@ -265,3 +266,23 @@ def test_spread_is_of_the_image_that_is_encoded(visitor):
     visitor.find(".encode .previous").click()
     visitor.until(lambda: np.array_equal(spread_of(visitor), one), "the same spread for the same image")
     visitor.until_url_follows()
+
+
+# --- other models -------------------------------------------------------------------------------------------
+
+
+def test_a_model_without_encoded_data_shows_what_is_left(visitor):
+    visitor.open_model("bare", making.content(with_reference=False))
+    readout = Readout(visitor)
+    expect(readout.figure("stretch")).to_be_visible()
+    shown = [name for name in FIGURES if readout.figure(name).is_visible()]
+    assert shown == ["prior", "stretch", "drift"]
+    assert visitor.message == ""
+
+
+def test_an_autoencoder_has_a_read_out_but_no_posterior_to_spread(visitor):
+    visitor.open_model("points", making.content(kind="autoencoder"))
+    readout = Readout(visitor)
+    expect(readout.figure("realism")).to_be_visible()
+    assert "has no prior" in readout.figure("prior").get_attribute("title")
+    expect(visitor.find(".spread")).to_be_hidden()

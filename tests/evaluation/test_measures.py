@@ -157,6 +157,21 @@ def test_realism_compares_with_the_examples_by_their_median_distance_to_the_next
     torch.testing.assert_close(asked.example(7), split.examples[7:8].float() / 255)
 
 
+def test_places_are_decoded_once_for_all_their_measures_and_anew_when_they_move(monkeypatch):
+    checkpoint, z = made(), codes()
+    asked, decodes = measures(checkpoint), []
+    decode = checkpoint.model.decode
+    asked.realism(codes(1))  # makes the reconstructions that it compares with
+    asked.realism(z)
+    monkeypatch.setattr(checkpoint.model, "decode", lambda codes: decodes.append(len(codes)) or decode(codes))
+    first = asked.drift(z)
+    assert decodes == []
+    z += 1  # the same array with other codes
+    moved = asked.drift(z)
+    assert decodes == [len(z)]
+    assert np.abs(moved - first).max() > 0.1
+
+
 def test_without_the_data_reconstructions_stand_for_them():
     checkpoint = made()
     asked, z = measures(checkpoint), checkpoint.reference.mean[[4, 200]].numpy()

@@ -103,7 +103,7 @@ def examples(opened: OpenModel, count: int | None = None) -> Tensor | None:
     if reference is None or not library.data_here(opened):
         return None
     try:
-        dataset = _held_out(opened.checkpoint.description.data)
+        dataset = held_out(opened.checkpoint.description.data)
     except DataError:
         return None
     if tuple(dataset.examples.shape[1:]) != opened.checkpoint.model.data_shape:
@@ -157,7 +157,7 @@ def _picture(opened: OpenModel, index: int) -> UInt8[np.ndarray, "height width c
     """One held-out example by its index in the source; (0, 0, 0) where its data are not on this machine."""
     if not library.data_here(opened):
         return _NO_PICTURE
-    dataset = _held_out(opened.checkpoint.description.data)
+    dataset = held_out(opened.checkpoint.description.data)
     rows = torch.nonzero(dataset.indices == index)[:, 0]
     fits = tuple(dataset.examples.shape[1:]) == opened.checkpoint.model.data_shape
     if len(rows) == 0 or not fits:  # codes of another split, or of other data under the same name
@@ -167,5 +167,6 @@ def _picture(opened: OpenModel, index: int) -> UInt8[np.ndarray, "height width c
 
 
 @lru_cache(maxsize=3)
-def _held_out(config: DataConfig) -> Dataset:
+def held_out(config: DataConfig) -> Dataset:
+    """The split that reference codes are of, read once for all that show it."""
     return data.load(config, "held-out")

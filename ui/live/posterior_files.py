@@ -251,11 +251,16 @@ def _image(opened: OpenModel, position: int) -> Float32[Tensor, "1 *shape"]:
     assert reference is not None
     title = description.info.title
     if not library.data_here(opened):
-        raise DataNotFound(
-            f"The images of {title} are not on this machine, so there is no x to ask about: fetch them on the Explore "
-            "page, or set VAE_DATA_DIR to a folder that has them."
+        own = description.data.path is not None
+        how = (
+            "put them back to where they were"
+            if own
+            else "fetch them with the button above, or set VAE_DATA_DIR to a folder that has them"
         )
-    dataset = models._held_out(description.data)
+        raise DataNotFound(
+            f"The images of {title} are not on this machine, so there is no x to ask about: {how}."
+        )
+    dataset = models.held_out(description.data)
     rows = torch.nonzero(dataset.indices == int(reference.indices[position]))[:, 0]
     if len(rows) == 0 or tuple(dataset.examples.shape[1:]) != opened.checkpoint.model.data_shape:
         raise DataNotFound(f"The {title} on this machine are not those that this model was encoded with.")

@@ -121,7 +121,6 @@ def best_gaussian(
     maximises (Nocedal & Wright 2006, chapter 7).
     """
     q = encoded(model, x)
-    points, weights = _points(len(q.mean), generator)
     starts = (q, Encoded(likely(model, x, q, 1, generator)[0], q.std))
     asked, best, highest = 0, q, -math.inf
 
@@ -134,10 +133,12 @@ def best_gaussian(
         asked += 1
         on_progress(min(1.0, asked / (len(starts) * STEPS)))
 
-    for start in starts:
-        found, value = _climb(model, x, start, points, weights, look)
-        if value > highest:
-            best, highest = found, value
+    with torch.inference_mode(False), torch.enable_grad():
+        points, weights = _points(len(q.mean), generator)
+        for start in starts:
+            found, value = _climb(model, x.clone(), start, points.to(x.device), weights.to(x.device), look)
+            if value > highest:
+                best, highest = found, value
     on_progress(1.0)
     return best
 
@@ -153,28 +154,25 @@ def _climb(
     """The best Gaussian met on the way up from `start`, and its ELBO at the fixed points."""
     mean, std = start.mean.double(), start.std.double()
     best, highest = start, -math.inf
-    with torch.inference_mode(False), torch.enable_grad():
-        x = x.clone()
-        moves = torch.zeros(2, len(mean), dtype=torch.float64, device=mean.device, requires_grad=True)
-        climber = torch.optim.LBFGS(
-            [moves], max_iter=STEPS, max_eval=STEPS, line_search_fn="strong_wolfe", tolerance_change=SETTLED
-        )
+    moves = torch.zeros(2, len(mean), dtype=torch.float64, device=mean.device, requires_grad=True)
+    climber = torch.optim.LBFGS(
+        [moves], max_iter=STEPS, max_eval=STEPS, line_search_fn="strong_wolfe", tolerance_change=SETTLED
+    )
 
-        def loss() -> Tensor:
-            nonlocal best, highest
-            look()
-            climber.zero_grad()
-            there, spread = mean + std * moves[0], std * moves[1].exp()
-            kl = gaussian_kl(there[None], spread[None]).sum()
-            bound = weights @ log_likelihood(model, x, there + spread * points) - kl
-            (slope,) = torch.autograd.grad(bound, moves)  # of the codes alone: the model's weights get none
-            moves.grad = -slope
-            if bound.item() > highest:
-                highest = bound.item()
-                best = Encoded(there.detach().to(x.dtype), spread.detach().to(x.dtype))
-            return -bound.detach()
+    def loss() -> Tensor:
+        nonlocal best, highest
+        look()
+        there, spread = mean + std * moves[0], std * moves[1].exp()
+        kl = gaussian_kl(there[None], spread[None]).sum()
+        bound = weights @ log_likelihood(model, x, there + spread * points) - kl
+        (slope,) = torch.autograd.grad(bound, moves)  # of the codes alone: the model's weights get none
+        moves.grad = -slope
+        if bound.item() > highest:
+            highest = bound.item()
+            best = Encoded(there.detach().to(x.dtype), spread.detach().to(x.dtype))
+        return -bound.detach()
 
-        climber.step(loss)
+    climber.step(loss)
     return best, highest
 
 

@@ -133,7 +133,8 @@ def likely(
         # The largest of log w + Gumbel noise are draws in proportion to w, without replacement.
         uniform = torch.rand(candidates, generator=generator, dtype=torch.float64).clamp_min(1e-300)
         order = (weights - (-uniform.log()).log().to(weights.device)).argsort(descending=True)
-    return z[order[:count]].clone()
+    with torch.inference_mode(False):
+        return z[order[:count]].clone()  # gradients may be taken at it
 
 
 def draw(q: Encoded, count: int, generator: torch.Generator) -> Float[Tensor, "count latent"]:

@@ -34,6 +34,7 @@ Codes = Float32[np.ndarray, "n latent"]
 Examples = Callable[[int], Tensor | None]
 
 GALLERY_NUMBERS = 2**24  # pixels of all images that realism compares with (64 MiB of float32)
+KEPT_NUMBERS = 2**23  # pixels of the last decoded images (32 MiB)
 MIN_GALLERY = 1000  # images, whatever their size
 _NO_CODES = (
     "This model came without encoded data, so that nobody knows where they lie; "
@@ -83,6 +84,7 @@ class Measures:
         self._prior = _Once(self._make_prior)
         self._aggregate = _Once(self._make_aggregate)
         self._gallery = _Once(self._make_gallery)
+        self._last: tuple[bytes, Tensor] | None = None  # codes and what they decode to; replaced as one
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, images: Examples, seed: int = 0) -> Self:
@@ -207,8 +209,16 @@ class Measures:
         return self._model.decode(z).mean
 
     def _decoded(self, codes: Codes) -> Float32[Tensor, "n pixels"]:
+        """Decode codes; those of the last call are kept, because maps ask for drift and realism of the same places."""
+        asked, last = codes.tobytes(), self._last
+        if last is not None and last[0] == asked:
+            return last[1]
         with torch.inference_mode():
-            return torch.cat([self._mean(part).flatten(1) for part in torch.from_numpy(codes).split(CHUNK)])
+            parts = [self._mean(part).flatten(1) for part in torch.from_numpy(codes).split(CHUNK)]
+            found = torch.cat(parts)
+        if found.numel() <= KEPT_NUMBERS:
+            self._last = asked, found
+        return found
 
     def _drift(self, codes: Codes, decoded: Float32[Tensor, "n pixels"]) -> Float32[np.ndarray, "n latent"]:
         with torch.inference_mode():

@@ -103,14 +103,16 @@ def diagnose(
     """Return split R-hat and effective sample size of each dimension; at least 4 draws.
 
     The effective sample size is at most twice the number of samples: chains that swing from side to side can be worth
-    more than independent draws, but how much more is too noisy to be believed.
+    more than independent draws, but how much more is too noisy to be believed. A dimension that never moved has NaN.
     """
     from pyro.ops.stats import effective_sample_size, split_gelman_rubin
 
     tensor = torch.from_numpy(np.asarray(samples, dtype=np.float64))
-    latent = tensor.shape[2]
+    chains, draws, latent = tensor.shape
     r_hat = split_gelman_rubin(tensor).reshape(latent)
-    ess = effective_sample_size(tensor).reshape(latent).clamp(max=2.0 * tensor[..., 0].numel())
+    ess = effective_sample_size(tensor).reshape(latent)
+    most = 2.0 * chains * draws
+    ess = torch.where(ess < 0, most, ess).clamp(max=most)  # below 0: the sum of correlations was, too
     return r_hat.numpy(), ess.numpy()
 
 
@@ -134,15 +136,14 @@ def _walk(
     """One chain. The kernel is driven from here: pyro's own loop draws bars and cannot be stopped."""
     from pyro.infer import NUTS  # takes its time to import
 
-    mean, std = q.mean.double(), q.std.double()
     with torch.inference_mode(False), torch.enable_grad():
-        x = x.clone()
+        x, mean, std = x.clone(), q.mean.double(), q.std.double()
 
         def potential(params: dict[str, Tensor]) -> Tensor:
             return -log_joint(model, x, (mean + std * params["z"])[None])[0]
 
         kernel = NUTS(potential_fn=potential, max_tree_depth=DEEPEST, full_mass=len(mean) <= FULL)
-        kernel.initial_params = {"z": (start.double() - mean) / std}
+        kernel.initial_params = {"z": (start - mean) / std}
         codes = []
         with _alone_with(seed):
             kernel.setup(warmup)

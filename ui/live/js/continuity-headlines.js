@@ -41,7 +41,7 @@ const SUPPORT = {
   density: ["Density", "how densely encoded images lie around decoded draws; 1 where both are alike, and it may exceed 1 (Naeem et al. 2020)"],
   coverage: ["Coverage", "the share of encoded images that have a decoded draw in their neighbourhood (Naeem et al. 2020)"],
 };
-const AGAINST = { images: "the encoded examples’ own images", reconstructions: "their reconstructions, as their images are not at hand" };
+const AGAINST = { images: ["encoded images", "the encoded examples’ own images"], reconstructions: ["reconstructions", "the encoded examples’ reconstructions, as their images are not at hand"] };
 
 const card = (name, { title, says, definition, best }) => `
   <article class="headline" data-figure="${name}">
@@ -101,7 +101,7 @@ export class Headlines {
       this.find(".without-prior").hidden = facts.hasPrior;
       this.find(".store code").textContent = `python -m vae_core evaluate ${facts.model.file ?? "FILE"} --continuity`;
     }
-    if (shares(facts.evaluation)) this.show(facts.evaluation, "stored in the checkpoint");
+    if (shares(facts.evaluation)) this.show(facts.evaluation, "stored in the file");
     else if (this.figures) this.show(this.figures, this.source);
     else {
       this.show(null);
@@ -169,10 +169,10 @@ export class Headlines {
     }
     this.find(".figures").hidden = !known.length;
     this.find(".about").hidden = !figures;
-    const against = AGAINST[figures?.realism_against] ?? "encoded images";
-    this.find(".against").textContent = against;
+    const [against, whole] = AGAINST[figures?.realism_against] ?? AGAINST.images;
+    this.find(".against").textContent = whole;
     const missing = figures && !known.length ? sentences(figures).precision ?? "" : "";
-    this.find(".source").textContent = figures ? [missing || (known.length && `Against ${against}.`), `All ${source}.`].filter(Boolean).join(" ") : "";
+    this.find(".source").textContent = figures ? [missing || (known.length ? `Against ${against};` : ""), `${source}.`].filter(Boolean).join(" ") : "";
   }
 
   card(name, figures) {

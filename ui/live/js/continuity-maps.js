@@ -43,6 +43,11 @@ export class Maps {
     const { facts } = this, { said } = this.page;
     this.planes = new Plane(this.root, this);
     this.planes.begin(said);
+    const base = parsed(said.base, facts.latentDim);
+    if (base) {
+      this.planes.base = base;
+      this.planes.changed();
+    }
     this.grid = new Grid(this.root, this);
     this.panels = SPECS.map((spec) => new Panel(this.root, this, spec));
     this.planes.tiles();
@@ -65,22 +70,26 @@ export class Maps {
   planeChanged() {
     if (!this.grid) return;
     this.grid.replane();
-    if (this.target) this.aim(this.target);
+    if (this.target) this.aim(this.target.u, this.target.v);
     this.address();
   }
 
   // The view or the plane changed: coarse maps follow at once, fine ones when it has been still for a while.
   moved() {
     if (!this.panels) return;
+    if (this.sought && this.grid.view) this.locate(this.sought);
     this.moving = true;
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.rested(), REST_MS);
-    if (!this.target && this.grid.view) this.pointAt(this.grid.view.x, this.grid.view.y);
+    const { view, spacing } = this.grid;
+    if (this.target) Object.assign(this.target, { x: spacing.at(this.target.u), y: spacing.at(this.target.v) }); // the spacing may be another
+    else if (view) this.pointAt(view.x, view.y);
     this.follow();
   }
 
   rested() {
     this.moving = false;
+    this.address(); // of a view that came from an address too, which took effect when the grid had a size
     this.follow();
   }
 
@@ -100,24 +109,23 @@ export class Maps {
   }
 
   hover(tile) {
-    if (!tile) return;
-    const { spacing } = this.grid;
-    this.aim({ x: spacing.at(tile.u), y: spacing.at(tile.v) });
+    if (tile) this.aim(tile.u, tile.v);
   }
 
   // A place of the view, where a panel is pointed at.
   pointAt(x, y) {
-    this.aim({ x, y });
+    this.aim(this.grid.spacing.value(x), this.grid.spacing.value(y));
   }
 
-  aim({ x, y }) {
-    const code = this.code(x, y), [u, v] = [x, y].map((at) => this.grid.spacing.value(at)), { names } = this.planes;
+  // A place of the plane: what all captions, crosses and pictures are about.
+  aim(u, v) {
+    const code = this.code(u, v), { spacing, view } = this.grid, { names } = this.planes;
     if (!code.every(Number.isFinite)) return; // beyond all quantiles there is none
-    this.target = { x, y, code };
+    this.target = { u, v, x: spacing.at(u), y: spacing.at(v), code };
     this.find(".explore").disabled = false;
     this.images.ask({ model: this.facts.model.id, kind: DECODE, count: 1, width: code.length, payload: code });
     this.find(".where").textContent = `${names[0]} ${fixed(u)} · ${names[1]} ${fixed(v)}`;
-    place(this.find(".board > .cross"), this.grid.view, this.target);
+    place(this.find(".board > .cross"), view, this.target);
     for (const panel of this.panels) {
       panel.caption();
       panel.redraw();
@@ -139,17 +147,18 @@ export class Maps {
     this.page.address();
   }
 
-  code(x, y) {
-    const { origin, axes } = this.plane(), [u, v] = [x, y].map((at) => this.grid.spacing.value(at));
-    return Float32Array.from(origin, (value, d) => value + u * axes[0][d] + v * axes[1][d]);
+  code(u, v, into = new Float32Array(this.facts.latentDim)) {
+    const { origin, axes } = this.plane();
+    for (let d = 0; d < origin.length; d++) into[d] = origin[d] + u * axes[0][d] + v * axes[1][d];
+    return into;
   }
 
   // The codes at the middles of some of a raster's cells, one after the other.
   codes(cells, raster) {
-    const width = this.facts.latentDim, found = new Float32Array(cells.length * width), { origin, axes } = this.plane(), { spacing } = this.grid;
+    const width = this.facts.latentDim, found = new Float32Array(cells.length * width), { spacing } = this.grid;
     cells.forEach((cell, k) => {
-      const [u, v] = raster.middle(cell).map((at) => spacing.value(at));
-      for (let d = 0; d < width; d++) found[k * width + d] = origin[d] + u * axes[0][d] + v * axes[1][d];
+      const [x, y] = raster.middle(cell);
+      this.code(spacing.value(x), spacing.value(y), found.subarray(k * width, (k + 1) * width));
     });
     return found;
   }
@@ -186,17 +195,21 @@ export class Maps {
 
   // Let the plane pass through a code, and its place be in the middle.
   locate(code) {
+    this.sought = this.grid.view ? null : code; // the grid is laid out when this tab is first in view
+    if (this.sought) return;
     const { planes } = this;
     planes.base = Float32Array.from(code);
     this.find(".kind").value = "dimensions";
     planes.changed();
-    const [x, y] = planes.inside.map((d) => this.grid.spacing.at(code[d]));
-    if (this.grid.view) this.grid.look(this.grid.view.with({ x, y }));
-    this.aim({ x, y });
+    const [u, v] = planes.inside.map((d) => code[d]), { spacing, view } = this.grid;
+    if (view) this.grid.look(view.with({ x: spacing.at(u), y: spacing.at(v) }));
+    this.aim(u, v);
   }
 
   state() {
-    return this.planes?.plane ? this.planes.state() : {};
+    if (!this.planes?.plane) return {};
+    const { base } = this.planes, { latentDim, z } = this.facts, moved = latentDim > 2 && base.some((value, d) => Math.abs(value - z[d]) > 1e-4);
+    return { ...this.planes.state(), base: moved ? Array.from(base, (value) => Number(value.toFixed(4))).join(",") : "" };
   }
 
   close() {
@@ -204,6 +217,12 @@ export class Maps {
     clearTimeout(this.looking);
     for (const part of [this.grid, this.images, this.trust, ...(this.panels ?? [])]) part?.close();
   }
+}
+
+// A code from an address; null for anything else.
+function parsed(text, width) {
+  const values = String(text ?? "").split(",").map((part) => (part.trim() === "" ? NaN : Number(part)));
+  return values.length === width && values.every(Number.isFinite) ? Float32Array.from(values) : null;
 }
 
 const fixed = (value) => (Number.isFinite(value) ? value.toFixed(2).replace("-", "−") : words(value));

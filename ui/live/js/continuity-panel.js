@@ -31,8 +31,8 @@ export const PANEL = (name) => `
 export class Panel {
   // maps: { facts, grid, plane(), moving, target: null or { x, y }, pointAt(x, y), choose(place, code, event),
   //         draws(count), codes(cells, raster), turn: the panel to refine, passed() }, all of it about the view of the grid
-  // spec: what is measured and how it looks, see continuity-specs.js
-  constructor(root, maps, spec) {
+  // spec: what is measured and how it looks, see continuity-specs.js; connect makes a channel.
+  constructor(root, maps, spec, { connect = (on) => new Channel(on) } = {}) {
     Object.assign(this, { maps, spec, root: root.querySelector(`[data-measure="${spec.name}"]`) });
     this.find = (selector) => this.root.querySelector(selector);
     this.field = this.find(".field");
@@ -40,7 +40,7 @@ export class Panel {
     this.find("h3").textContent = spec.title;
     this.find(".definition").innerHTML = spec.definition;
     this.field.setAttribute("aria-label", `${spec.title}: the same plane as the grid, moved by the same keys`);
-    this.channel = new Channel({ onAnswer: (answer, tag) => this.answered(answer, tag), onError: (sentence) => this.refused(sentence) });
+    this.channel = connect({ onAnswer: (answer, tag) => this.answered(answer, tag), onError: (sentence) => this.refused(sentence) });
     this.hand = new Hand(this.field, mirror(this));
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.field);
@@ -312,7 +312,7 @@ function stroke(context, path, lines) {
   }
 }
 
-const same = (a, b) => a.edition === b.edition && a.spacing === b.spacing && a.measure === b.measure;
+const same = (a, b) => a.edition === b.edition && a.spacing.name === b.spacing.name && a.measure === b.measure;
 
 function covers(raster, bounds, key) {
   return Boolean(raster) && same(raster.key, key) && ["left", "right", "bottom", "top"].every((side) => raster.bounds[side] === bounds[side]);

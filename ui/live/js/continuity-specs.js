@@ -11,6 +11,7 @@ import { CIVIDIS, linear, logarithmic, ratios, words } from "./continuity-colour
 import { CLIFFS, CLIFFS_IN_PLANE, DRIFT, RATIO, REALISM } from "./socket.js";
 
 const HOLE = 0.5; // data ratio below which a place is a hole
+const HOME = 1e-3; // a drift that is none: rounding makes one of up to some 1e-6
 const ZERO = -20; // what stands for log2 of a ratio of 0
 
 const column = (values, columns, k) => values.filter((_, i) => i % columns === k);
@@ -20,27 +21,29 @@ const plain = {
 };
 
 const many = (facts) => facts.latentDim > 2;
+const stretches = (cliff) => cliff?.startsWith("stretch");
 
 export const CLIFF_MAP = {
   ...plain,
   name: "cliffs",
   title: "Cliffs",
   columns: () => 2,
-  choices: (facts) => [
-    { name: "quantity", label: "What the cliff map shows", options: [["stretch", "stretch"], ["magnification", "magnification"]] },
-    ...(many(facts) ? [{ name: "directions", label: "Directions the cliff map looks in", options: [["all", "all directions"], ["plane", "within the plane"]] }] : []),
-  ],
-  sentence: (facts, { quantity }) => (quantity === "magnification"
-    ? `How much the decoder enlarges ${many(facts) ? "a small volume" : "a small area"} of the latent space on its way to images.`
-    : "How far the image moves for a unit of z, in the direction in which it moves most."),
-  measure: ({ facts, moving, chosen }) => (many(facts) && (moving || chosen.directions === "plane") ? CLIFFS_IN_PLANE : CLIFFS),
+  // "stretch/all" and so on: what, and in which directions.
+  choices: (facts) => [{
+    name: "cliff", label: "What the cliff map shows",
+    options: ["stretch", "magnification"].flatMap((what) => (many(facts) ? [[`${what}/all`, `${what}, all directions`], [`${what}/plane`, `${what}, in the plane`]] : [[`${what}/all`, what]])),
+  }],
+  sentence: (facts, { cliff }) => (stretches(cliff)
+    ? "How far the image moves for a unit of z, in the direction in which it moves most."
+    : `How much the decoder enlarges ${many(facts) ? "a small volume" : "a small area"} of the latent space on its way to images.`),
+  measure: ({ facts, moving, chosen: { cliff } }) => (many(facts) && (moving || cliff.endsWith("plane")) ? CLIFFS_IN_PLANE : CLIFFS),
   axes: (measure, plane) => (measure === CLIFFS_IN_PLANE ? plane.axes : []),
   // A stretch within a plane is never more than that in all directions: they share a scale. Areas and volumes do not.
-  scaleOf: (measure, { quantity }) => (quantity === "stretch"
+  scaleOf: (measure, { cliff }) => (stretches(cliff)
     ? { name: "stretch", measure: CLIFFS, make: (values, columns) => logarithmic(column(values, columns, 0)) }
     : { name: `magnification ${measure}`, measure, make: (values, columns) => logarithmic(column(values, columns, 1)) }),
-  value: (row, { quantity }) => row[quantity === "stretch" ? 0 : 1],
-  words: (row, { facts, chosen, measure }) => (chosen.quantity === "stretch"
+  value: (row, { cliff }) => row[stretches(cliff) ? 0 : 1],
+  words: (row, { facts, chosen: { cliff }, measure }) => (stretches(cliff)
     ? { value: words(row[0]), unit: "per unit of z" }
     : { value: `× ${words(row[1])}`, unit: measure === CLIFFS_IN_PLANE || facts.latentDim === 2 ? "in area" : facts.latentDim === 1 ? "in length" : `in ${facts.latentDim}-volume` }),
   heading: (measure, facts) => (many(facts) ? `Cliffs ${measure === CLIFFS_IN_PLANE ? "within the plane" : "in all directions"}` : "Cliffs"),
@@ -68,7 +71,7 @@ export const HOLE_MAP = {
   definition: `
     <p>q(z) = E q(z|x), the <b>aggregate posterior</b>; one draw from the posterior of each of the N encoded examples stands for it. Prior p(z): N(0, I) for a VAE; other models have none and are given the Gaussian with their codes' own mean and covariance, the most favourable one.</p>
     <p><b>Data ratio</b> ρ(z) = (k − 1) / (N P(r, z)), k = 16: r is the distance from z to the k-th nearest draw, P the prior mass of the ball of that radius around z (a noncentral χ²). Where q equals p, E ρ = 1 in any dimension. Far out, where the prior promises next to nothing, few data are many.</p>
-    <p><b>Hole</b>: ρ &lt; ½. The share of the prior's mass that lies in holes is what completeness lacks of 1.</p>`,
+    <p><b>Hole</b>: ρ &lt; ½. The share of the prior's mass that lies in holes is what completeness lacks of 1. In two dimensions, spaced by prior quantiles, areas of the map are shares of that mass.</p>`,
 };
 
 export const DRIFT_MAP = {
@@ -79,11 +82,12 @@ export const DRIFT_MAP = {
   columns: (facts) => facts.latentDim,
   sentence: () => "Decode, encode again: the arrow leads from z to where it comes back. Long ones: places the model does not own.",
   measure: () => DRIFT,
-  scaleOf: () => ({ name: "drift", measure: DRIFT, make: (values, columns) => linear(lengths(values, columns)) }),
+  scaleOf: () => ({ name: "drift", measure: DRIFT, make: (values, columns) => linear(lengths(values, columns), { within: [0, HOME] }) }),
   value: (row) => Math.hypot(...row),
   words: (row, { facts, plane }) => {
     const within = Math.hypot(...plane.axes.map((axis) => axis.reduce((sum, part, d) => sum + part * row[d], 0)));
-    return { value: words(Math.hypot(...row)), unit: many(facts) ? `units of z, ${words(within)} within the plane` : "units of z" };
+    const length = Math.hypot(...row);
+    return { value: length < HOME ? `< ${HOME}` : words(length), unit: many(facts) ? `units of z, ${words(within)} within the plane` : "units of z" };
   },
   // The place where the arrow from (u, v) ends.
   arrows: ([u, v], row, spacing, axes) => {
@@ -91,7 +95,6 @@ export const DRIFT_MAP = {
     return [spacing.at(u + along[0]), spacing.at(v + along[1])];
   },
   heading: () => "Drift",
-  flat: "Every code comes back to itself.",
   definition: `
     <p>z′ = E q(z|x̂) with x̂ = E p(x|z): the code's own image, encoded. The colour is |z′ − z|, the arrow its part within the plane, true to scale.</p>
     <p>An encoder and decoder that agree bring every code home. Where they do not, the decoder shows something that the encoder reads as another place.</p>`,

@@ -32,9 +32,13 @@ class Continuity {
   open(facts) {
     this.close();
     this.root.innerHTML = TEMPLATE;
-    this.said = Object.fromEntries(new URLSearchParams(location.search));
+    // The plane and the view of an address are the first model's; the next one begins with its own, on the same tab.
+    this.said = this.facts ? { tab: this.tab } : Object.fromEntries(new URLSearchParams(location.search));
     this.facts = facts;
     for (const tab of this.root.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => this.turn(tab.dataset.tab));
+    this.leaving = new AbortController();
+    window.addEventListener("pointerdown", (event) => this.fold(event), { capture: true, signal: this.leaving.signal });
+    this.root.addEventListener("keydown", (event) => event.key === "Escape" && this.fold(null), { signal: this.leaving.signal });
     this.parts = {
       headlines: new Headlines(this.find(".top"), this),
       maps: new Maps(this.find(".maps-tab"), this),
@@ -50,7 +54,9 @@ class Continuity {
   update(facts) {
     if (facts.model.id !== this.facts.model.id) return this.open(facts);
     this.facts = facts;
-    this.parts.maps.update(facts);
+    const { maps, ...others } = this.parts;
+    for (const part of Object.values(others)) part.begin();
+    maps.update(facts);
   }
 
   turn(tab) {
@@ -59,6 +65,15 @@ class Continuity {
     for (const name of Object.keys(TABS)) this.find(`.${name}-tab`).hidden = name !== tab;
     this.parts[tab].show?.();
     this.address();
+  }
+
+  // A map's definition closes when one presses elsewhere, and with Escape.
+  fold(event) {
+    for (const open of this.root.querySelectorAll(".measure details[open]")) {
+      if (event?.composedPath().includes(open)) continue;
+      if (!event && open.contains(this.root.getRootNode().activeElement)) open.querySelector("summary").focus();
+      open.open = false;
+    }
   }
 
   // Show a code on the maps.
@@ -82,6 +97,7 @@ class Continuity {
 
   close() {
     this.started = false;
+    this.leaving?.abort();
     for (const part of Object.values(this.parts ?? {})) part.close();
   }
 }

@@ -6,7 +6,7 @@ import { ticks } from "./run-curves.js";
 const CLOSED = 1e-2; // nats; the identity holds this well or better
 const CONVERGED = 1.01; // R-hat (Vehtari et al. 2021)
 const ENOUGH = 400; // effective draws, of all chains together (the same)
-const RARE = 50; // draws that count; with fewer, a bound may be far from log p(x), and its error too small
+const RARE = 0.05; // share of the draws that count; with fewer, a bound may be far from log p(x), and its error too small
 const WIDE = 400, HIGH = 150; // of the chart of the bound, in its own units
 const ROOM = { left: 44, right: 8, top: 8, bottom: 20 };
 
@@ -141,7 +141,7 @@ export function bound(card, found, { elbo, logEvidence }, chosen) {
   const off = Number.isFinite(errors[chosen]) ? ` ± ${number(errors[chosen], 3)}` : "";
   const below = logEvidence - values[chosen];
   const far = !Number.isFinite(logEvidence) ? "" : below >= 0 ? `, ${nats(below, 3)} below log p(x)` : `, ${nats(-below, 3)} above log p(x) by the luck of the draws`;
-  card.querySelector(".words").textContent = `L = ${nats(values[chosen], 3)}${off} nats${far}. Of ${samples[last].toLocaleString("en")} draws ${Math.round(found.effective).toLocaleString("en")} count, by their weights${found.effective < RARE ? ": so few that the bound is still on its way" : ""}.`;
+  card.querySelector(".words").textContent = `L = ${nats(values[chosen], 3)}${off} nats${far}. Of ${samples[last].toLocaleString("en")} draws ${Math.round(found.effective).toLocaleString("en")} count, by their weights${found.effective < RARE * samples[last] ? ": so few that the bound is still on its way, and its error larger than it looks" : ""}.`;
 }
 
 // --- the two roads ---------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ const COLOURS = { q: "#ff8c2b", best: "#56b4e9", prior: "#9aa0a6", exact: "#ffff
 const DASHES = { q: [], best: [7, 4], prior: [2, 4], exact: [] };
 const DEEPEST = 12; // nats below the peak: the end of the logarithmic scale
 const MOST_DRAWS = 700; // more would hide what they lie on
+const CLICK = 4; // px
 const STEP = 1 / 40; // of the side, per arrow key
 
 export const PLOT = `
@@ -34,8 +35,8 @@ export class Plot {
     this.canvas = this.find(".map");
     this.picture = document.createElement("canvas"); // the heat map, one pixel a cell
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
-    this.canvas.addEventListener("pointerdown", (event) => this.point(event));
-    this.canvas.addEventListener("click", () => this.at && on.choose(this.at));
+    this.canvas.addEventListener("pointerdown", (event) => this.press(event));
+    this.canvas.addEventListener("click", (event) => this.at && !this.dragged(event) && on.choose(this.at));
     this.canvas.addEventListener("keydown", (event) => this.key(event));
     this.observer = new ResizeObserver(() => this.paint());
     this.observer.observe(this.canvas);
@@ -234,6 +235,16 @@ export class Plot {
     const x = around[0] + reach * (2 * ((event.clientX - box.left) / box.width) - 1);
     const y = (around[1] ?? 0) - (reach * (2 * ((event.clientY - box.top) / box.height) - 1) * box.height) / box.width;
     this.move(names.length === 2 ? [x, y] : [x]);
+  }
+
+  press(event) {
+    this.pressed = [event.clientX, event.clientY];
+    this.point(event);
+  }
+
+  // Whether the pointer moved since it was pressed: that was a look around, and no choice.
+  dragged(event) {
+    return this.pressed && Math.hypot(event.clientX - this.pressed[0], event.clientY - this.pressed[1]) > CLICK;
   }
 
   key(event) {

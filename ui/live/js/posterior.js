@@ -24,6 +24,7 @@ export const POSTERIOR = `
         <label>No. <input class="number" type="number" min="0" step="1" value="0"></label>
         <button type="button" class="previous" aria-label="Previous example">‹</button><button type="button" class="next" aria-label="Next example">›</button>
         <button type="button" class="any">Random</button></span>
+      <output class="of-place"></output>
       <label class="stand" hidden><input type="checkbox"> what the mean of its q(z|x) decodes to stands in for x</label>
     </div>
     <p class="lack" role="status" hidden></p>
@@ -161,6 +162,7 @@ export class Posterior {
     this.find(".source").value = x.code ? "place" : "item";
     this.find(".source").options[0].disabled = this.all === 0 && Boolean(x.code);
     this.find(".of-item").hidden = Boolean(x.code);
+    this.find(".of-place").textContent = x.code ? `z = (${x.code.map((value) => number(value)).join(", ")})` : "";
     if (x.code) return;
     this.find(".class").value = String(x.label);
     this.find(".number").value = x.nth;

@@ -7,6 +7,8 @@ import { CLIFFS, Channel, DRIFT, MEASURE, TRUST } from "./socket.js";
 import { paint } from "./paint.js";
 
 const PER_SECOND = 15;
+const REST = 4; // times as long as the last answer took: a machine that is busy measures less often
+const LONGEST_REST_MS = 400; // also after a first answer for which the data were read
 const FIRST_MS = 400; // the page itself comes first
 const AFTER_REFUSAL_MS = 5000;
 const RIM = 0.9, OUTSIDE = 0.99; // shares of the prior's mass
@@ -55,11 +57,14 @@ export class Trust {
     if (wait > 0) return void (this.timer = setTimeout(() => this.wake(), wait));
     const payload = this.newest;
     this.newest = null;
-    this.due = performance.now() + 1000 / PER_SECOND;
+    this.asked = performance.now();
+    this.due = this.asked + 1000 / PER_SECOND;
     this.channel.ask({ model: this.model.id, kind: MEASURE, height: TRUST, count: 1, width: payload.length, payload, tag: this.model });
   }
 
   answered(answer, model) {
+    const now = performance.now();
+    this.due = Math.max(this.due, now + Math.min(REST * (now - this.asked), LONGEST_REST_MS));
     if (model === this.model) {
       this.told = answer;
       this.show();

@@ -1,0 +1,335 @@
+"""The measured maps' modules with a server that measures what the test says: they need no model."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, Route
+
+from ui.live.assets import FOLDER
+
+pytestmark = pytest.mark.browser
+
+ORIGIN = "http://continuity.test"
+
+# A panel over a window from -3 to 3, whose requests wait until the test answers them with `field` of each code.
+PRELUDE = f"""
+  const load = (name) => import(`{ORIGIN}/${{name}}.js`);
+  const [panels, specs, rasters, colours, {{ View }}, {{ Linear }}] = await Promise.all(
+    ["continuity-panel", "continuity-specs", "continuity-raster", "continuity-colours", "map-view", "walk-spacing"].map(load));
+  class Fake {{
+    constructor(on) {{ Object.assign(this, {{ on, asked: [], current: null }}); }}
+    get busy() {{ return Boolean(this.current); }}
+    ask(request) {{
+      if (this.current) throw new Error("asked while busy");
+      this.current = request;
+      this.asked.push({{ measure: request.height, count: request.count }});
+    }}
+    answer(field) {{
+      const {{ payload, width, count, height, tag }} = this.current, axes = height === 1 ? 2 : 0, rows = [];
+      for (let k = axes; k < count; k++) rows.push(field(payload.subarray(k * width, (k + 1) * width)));
+      this.current = null;
+      this.on.onAnswer({{ rows: rows.length, columns: rows[0].length, values: Float32Array.from(rows.flat()) }}, tag);
+    }}
+    refuse(sentence) {{ this.current = null; this.on.onError(sentence); }}
+    close() {{ this.closed = true; }}
+  }}
+  const open = (spec, {{ latentDim = 2, lacks = {{}}, facts = {{}} }} = {{}}) => {{
+    globalThis.former?.close();
+    document.body.innerHTML = panels.PANEL(spec.name);
+    document.querySelector(".field").style.cssText = "position: relative; width: 200px; height: 200px";
+    const unit = (d) => Float32Array.from({{ length: latentDim }}, (_, i) => Number(i === d));
+    const maps = {{
+      facts: {{ model: {{ id: "0123456789abcdef" }}, latentDim, lacks, hasPrior: true, against: "images", classNames: [], ...facts }},
+      grid: {{ view: new View({{ x: 0, y: 0, scale: 100, width: 600, height: 600 }}), edition: 1, spacing: new Linear(16) }},
+      moving: true, target: {{ x: 0, y: 0 }}, plane: () => ({{ origin: new Float32Array(latentDim), axes: [unit(0), unit(1)] }}),
+      draws: (count) => new Float32Array(count * latentDim).map((_, i) => Math.sin(i)),
+      codes: (cells, raster) => Float32Array.from([...cells].flatMap((cell) => [...raster.middle(cell), ...new Array(latentDim - 2).fill(0)])),
+      get turn() {{ return panel; }}, passed() {{}},
+    }};
+    let channel;
+    const panel = new panels.Panel(document.body, maps, spec, {{ connect: (on) => (channel = new Fake(on)) }});
+    globalThis.former = panel;
+    panel.moved();
+    return {{ panel, maps, channel, text: (selector) => document.querySelector(selector).textContent.trim() }};
+  }};
+  const look = ({{ panel, maps }}, changes) => {{ maps.grid.view = maps.grid.view.with(changes); maps.moving = true; panel.moved(); }};
+  const rest = ({{ panel, maps }}) => {{ maps.moving = false; panel.moved(); }};
+  const ring = ([x, y]) => [Math.hypot(x, y) / 2]; // 1/2 on the unit circle
+  const settle = ({{ panel, channel }}, field) => {{ while (channel.busy) channel.answer(field); }};
+"""
+
+
+class Modules:
+    """A blank page that can import the modules; `run` calls them."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        page.route(f"{ORIGIN}/**", self._answer)
+        page.goto(f"{ORIGIN}/")
+
+    def run(self, script: str, arg: object = None):
+        """Return what `script` returns; in it, ARG is `arg`."""
+        return self.page.evaluate(f"async () => {{ const ARG = {json.dumps(arg)}; {PRELUDE} {script} }}")
+
+    def _answer(self, route: Route) -> None:
+        name = route.request.url.removeprefix(f"{ORIGIN}/")
+        if name.endswith(".js"):
+            route.fulfill(path=FOLDER / name, content_type="text/javascript")
+        else:
+            route.fulfill(body="<!doctype html><body></body>", content_type="text/html; charset=utf-8")
+
+
+@pytest.fixture(scope="module")
+def modules(browser: Browser) -> Iterator[Modules]:
+    page = browser.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield Modules(page)
+    page.close()
+    assert not errors
+
+
+@pytest.fixture
+def run(modules: Modules) -> Callable[..., object]:
+    return modules.run
+
+
+# --- windows ---------------------------------------------------------------------------------------------
+
+
+def test_a_contour_is_where_the_field_passes_the_level(run):
+    script = """
+      const n = 64, at = (i) => ((i + 0.5) / n) * 6 - 3;
+      const field = Float32Array.from({ length: n * n }, (_, c) => Math.hypot(at(c % n), at(Math.floor(c / n))));
+      return rasters.contour(field, n, 2).map((segment) => segment.map((place) => (place / n) * 6 - 3));
+    """
+    segments = np.array(run(script))
+    ends = segments.reshape(-1, 2)
+    np.testing.assert_allclose(np.hypot(*ends.T), 2, atol=0.002)
+    length = np.hypot(*(segments[:, 2:] - segments[:, :2]).T).sum()
+    assert length == pytest.approx(2 * np.pi * 2, rel=0.002)
+
+
+@pytest.mark.parametrize(("corners", "count"), [([1, 0, 1, 0], 2), ([1, 0, 0, 0], 1), ([1, 1, 1, 1], 0)])
+def test_a_saddle_is_cut_twice_and_no_end_leaves_its_cell(run, corners, count):
+    a, b, c, d = corners  # clockwise from the top left
+    found = np.array(run("return rasters.contour(Float32Array.from(ARG), 2, 0.5);", [a, b, d, c]))
+    assert len(found) == count
+    assert ((found >= 0.5) & (found <= 1.5)).all()
+
+
+def test_what_is_not_a_number_has_no_contour(run):
+    assert run("return rasters.contour(Float32Array.of(NaN, 1, 0, 1), 2, 0.5);") == []
+
+
+def test_cells_lie_where_their_middles_are_measured(run):
+    script = """
+      const raster = new rasters.Raster({ bounds: { left: -1, right: 3, bottom: 0, top: 2 }, n: 4, columns: 2, key: {} });
+      const cells = raster.next(16);
+      raster.take(cells, Float32Array.from([...cells].flatMap((cell) => raster.middle(cell))));
+      return { complete: raster.complete, found: ARG.map(([x, y]) => [...(raster.at(x, y) ?? [])]) };
+    """
+    found = run(script, [[-0.9, 1.9], [1.2, 0.6], [2.99, 0.01], [3.1, 1], [0, 2.1]])
+    assert found["complete"]
+    assert found["found"] == [[-0.5, 1.75], [1.5, 0.75], [2.5, 0.25], [], []]
+
+
+def test_a_fine_window_is_sketched_before_it_is_filled(run):
+    order = np.array(run("return [...new rasters.Raster({ bounds: {}, n: 8, columns: 1, key: {} }).order];"))
+    assert sorted(order) == list(range(64))
+    sketch = {(cell % 8 // 2, cell // 8 // 2) for cell in order[:16]}
+    assert len(sketch) == 16
+
+
+# --- scales ----------------------------------------------------------------------------------------------
+
+
+def test_scales_rise_and_their_marks_stand_where_their_value_is(run):
+    script = """
+      const sample = Float32Array.from({ length: 500 }, (_, i) => 2 * 10 ** (2 * (i / 499)));
+      const scales = [colours.logarithmic(sample), colours.linear(sample), colours.ratios()];
+      return scales.map(({ share, marks }) => ({ marks, shares: [0, 1e-9, 0.2, 3, 20, 150, 1e9].map(share), nothing: Number.isNaN(share(NaN)) }));
+    """
+    values = {"⅛": 1 / 8, "¼": 1 / 4, "½": 1 / 2}
+    places = [
+        lambda v: (np.log(v) - np.log(2)) / np.log(100),
+        lambda v: (v - 2) / 198,
+        lambda v: np.log2(v) / 6 + 0.5,
+    ]
+    for scale, place in zip(run(script), places, strict=True):
+        assert scale["nothing"]
+        assert (np.diff(scale["shares"]) >= 0).all()
+        assert scale["shares"][0] == 0
+        assert scale["shares"][-1] == 1
+        assert 3 <= len(scale["marks"]) <= 7
+        for mark in scale["marks"]:
+            value = values.get(mark["text"]) or float(mark["text"])
+            assert mark["share"] == pytest.approx(place(value), abs=0.06)
+
+
+def test_what_hardly_varies_looks_flat_and_zero_everywhere_has_no_scale(run):
+    script = """
+      const flat = colours.logarithmic(Float32Array.from({ length: 99 }, (_, i) => 5 + i * 1e-4));
+      return { share: flat.share(5), none: colours.logarithmic(new Float32Array(99)), line: colours.linear(new Float32Array(99)) };
+    """
+    found = run(script)
+    assert found["share"] == pytest.approx(0.5, abs=0.01)
+    assert found["none"] is None
+    assert found["line"] is None
+
+
+def test_few_data_and_many_are_told_apart_without_red_and_green(run):
+    ends = run("return [1, 128, 255].map((i) => colours.DIVERGING[i]);")
+    red, green, blue = np.array([[pixel >> shift & 255 for pixel in ends] for shift in (0, 8, 16)])
+    assert red[0] > blue[0] + 60
+    assert blue[2] > red[2] + 60
+    assert min(red[1], green[1], blue[1]) > 180
+
+
+# --- one map ---------------------------------------------------------------------------------------------
+
+
+def test_a_view_is_measured_coarsely_then_finely(run):
+    script = """
+      const map = open(specs.HOLE_MAP), { panel, channel } = map;
+      channel.answer(ring); // the sample that fixes the scale
+      channel.answer(ring);
+      const coarse = { asked: [...channel.asked], idle: !channel.busy, settled: panel.settled, value: map.text(".value b") };
+      rest(map);
+      settle(map, ring);
+      const fine = panel.at(0.99, 0).row[0];
+      return { coarse, fine, settled: panel.settled, asked: channel.asked.slice(2), said: document.querySelector(".measure").dataset.settled, state: map.text(".state") };
+    """
+    found = run(script)
+    assert found["coarse"]["asked"] == [{"measure": 2, "count": 256}] * 2
+    assert found["coarse"]["idle"]
+    assert not found["coarse"]["settled"]
+    assert float(found["coarse"]["value"]) == pytest.approx(np.hypot(3 / 16, 3 / 16) / 2, abs=0.01)
+    assert found["fine"] == pytest.approx(0.495, abs=0.03)
+    assert sum(request["count"] for request in found["asked"]) == 64 * 64
+    assert max(request["count"] for request in found["asked"]) <= 1024
+    assert found["settled"]
+    assert found["said"] == "true"
+    assert found["state"] == ""
+
+
+def test_moving_ends_a_refinement_and_only_the_newest_view_is_measured(run):
+    script = """
+      const map = open(specs.HOLE_MAP), { panel, maps, channel } = map;
+      channel.answer(ring);
+      channel.answer(ring);
+      rest(map);
+      channel.answer(ring); // some of the fine window
+      const before = channel.asked.length;
+      for (const x of [0.5, 1, 1.5]) look(map, { x });
+      channel.answer(ring); // what was under way
+      channel.answer(ring); // the coarse window of the newest view
+      return { more: channel.asked.slice(before), busy: channel.busy, bounds: panel.coarse.bounds, kept: panel.at(-1.4, 0) !== null, new: panel.at(4.4, 0).row[0] };
+    """
+    found = run(script)
+    assert found["more"] == [{"measure": 2, "count": 256}]
+    assert not found["busy"]
+    assert found["bounds"]["left"] == pytest.approx(-1.5)
+    assert found["kept"]
+    assert found["new"] == pytest.approx(2.2, abs=0.1)
+
+
+def test_another_plane_replaces_what_was_measured(run):
+    script = """
+      const map = open(specs.HOLE_MAP), { panel, maps, channel } = map;
+      rest(map);
+      settle(map, ring);
+      maps.grid.edition++;
+      maps.moving = true;
+      panel.moved();
+      const before = panel.at(1, 1).row[0];
+      channel.answer(() => [4]);
+      return { before, after: panel.at(1, 1).row[0], windows: panel.rasters.length, value: map.text(".value b") };
+    """
+    found = run(script)
+    assert found["before"] == pytest.approx(2**0.5 / 2, abs=0.05)
+    assert (found["after"], found["windows"], found["value"]) == (4, 1, "4")
+
+
+def test_beyond_two_dimensions_cliffs_move_within_the_plane_and_rest_in_all_directions(run):
+    script = """
+      const map = open(specs.CLIFF_MAP, { latentDim: 5 }), { panel, channel } = map, stretch = () => [3, 9];
+      channel.answer(stretch);
+      channel.answer(stretch);
+      const moving = map.text("h3");
+      rest(map);
+      settle(map, stretch);
+      const resting = map.text("h3"), asked = channel.asked.map(({ measure }) => measure);
+      const menu = document.querySelector(".choices select");
+      menu.value = "magnification/all";
+      menu.dispatchEvent(new Event("change"));
+      settle(map, stretch);
+      return { moving, resting, asked, counts: channel.asked.slice(0, 3).map(({ count }) => count), value: map.text(".value"), settled: panel.settled };
+    """
+    found = run(script)
+    assert found["moving"] == "Cliffs within the plane"
+    assert found["resting"] == "Cliffs in all directions"
+    assert found["asked"][:3] == [0, 1, 0]
+    assert set(found["asked"][3:]) == {0}
+    assert found["counts"] == [256, 258, 256]
+    assert found["value"] == "× 9 in 5-volume"
+    assert found["settled"]
+
+
+def test_a_scale_stays_the_same_in_every_view(run):
+    script = """
+      const map = open(specs.CLIFF_MAP), { panel, channel } = map, steep = ([x]) => [Math.exp(x), 1];
+      settle(map, steep);
+      const before = panel.scale;
+      for (const scale of [300, 20]) { look(map, { scale }); settle(map, steep); rest(map); settle(map, steep); }
+      return panel.scale === before;
+    """
+    assert run(script)
+
+
+def test_a_measure_that_a_model_lacks_is_a_sentence_in_its_place(run):
+    script = """
+      const map = open(specs.HOLE_MAP, { lacks: { ratio: "No codes here." } });
+      rest(map);
+      return { state: map.text(".state"), asked: map.channel.asked.length, settled: map.panel.settled };
+    """
+    assert run(script) == {"state": "No codes here.", "asked": 0, "settled": True}
+
+
+def test_a_refusal_is_said_in_place_until_something_moves(run):
+    script = """
+      const map = open(specs.DRIFT_MAP), { channel } = map;
+      const waiting = map.text(".state");
+      channel.refuse("It cannot be measured.");
+      const said = map.text(".state"), idle = !channel.busy;
+      look(map, { x: 1 });
+      return { waiting, said, idle, again: channel.busy };
+    """
+    assert run(script) == {
+        "waiting": "measuring…",
+        "said": "It cannot be measured.",
+        "idle": True,
+        "again": True,
+    }
+
+
+def test_a_decoder_that_shows_the_same_everywhere_has_no_cliff(run):
+    script = """
+      const map = open(specs.CLIFF_MAP);
+      settle(map, () => [0, 0]);
+      return [map.text(".state"), map.text(".value")];
+    """
+    assert run(script) == [
+        "The decoded image is the same everywhere: there is no cliff.",
+        "0 per unit of z",
+    ]
+
+
+def test_arrows_lead_to_where_codes_come_back(run):
+    script = """
+      const spacing = new Linear(16), axes = [[1, 0, 0], [0, 0.6, 0.8]];
+      return specs.DRIFT_MAP.arrows([1, 2], Float32Array.of(0.5, 1, 2), spacing, axes);
+    """
+    np.testing.assert_allclose(run(script), [1.5, 4.2], atol=1e-6)
