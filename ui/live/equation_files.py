@@ -35,16 +35,15 @@ from vae_core.objectives import gaussian_kl
 MOST_DRAWS, MOST_REPEATS, MOST_IN_ALL = 200_000, 50, 400_000  # of the prior: a few seconds
 BOUND_DRAWS = 5000  # of q, for the bound that stands for log p(x) beyond two latent dimensions
 PICTURES = 24
-VARIANCES = np.geomspace(1e-3, 1, 31)  # c
-RESOLVED = 0.8  # cells that a posterior's smallest standard deviation is at least
-HALF = 4.0  # of the plane of squared errors
+VARIANCES = np.geomspace(1e-3, 1, 31)  # c, in squared pixel units
 
 
 def marginal(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, Any]:
     """Return running estimates of log p(x) from draws of the prior."""
     subject, started = subject_of(asked), time.perf_counter()
     repeats = _whole(asked, "repeats", 10, 1, MOST_REPEATS)
-    draws = _whole(asked, "draws", 10_000, 10, MOST_DRAWS)
+    planar = subject.model.latent_dim <= 2
+    draws = _whole(asked, "draws", 10_000 if planar else 2000, 10, MOST_DRAWS)
     if repeats * draws > MOST_IN_ALL:
         raise ConfigError(f"{repeats} x {draws:,} draws are too many at once; take at most {MOST_IN_ALL:,}.")
     q, generator = posterior.encoded(subject.model, subject.x), _generator(asked)
@@ -52,7 +51,7 @@ def marginal(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, Any]:
     codes, values = by_draws.prior_draws(
         subject.model, subject.x, repeats, draws, generator, lambda done: tell(0.1 + 0.9 * done), gone
     )
-    found, planar = by_draws.running(values), subject.model.latent_dim <= 2
+    found = by_draws.running(values)
     needed = by_draws.needed(subject.model, subject.x, _exact(subject, asked, gone)) if planar else None
     return {
         "counts": found.counts.tolist(),
@@ -104,10 +103,11 @@ def reconstruction(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, A
     _check_planar(subject)
     cells = _whole(asked, "cells", 128, 32, plane.MOST_CELLS)
     model, x, q = subject.model, subject.x, posterior.encoded(subject.model, subject.x)
-    half = max(HALF, float((q.mean.abs() + 4 * q.std).max()))
-    axis = torch.linspace(-half, half, cells, dtype=torch.float64)
+    low, high = by_error.window(model, x, q, float(VARIANCES[-1]), gone)
+    tell(0.6)
+    across, up = (torch.linspace(a, b, cells, dtype=torch.float64) for a, b in zip(low, high, strict=True))
     points = torch.stack(
-        torch.meshgrid(axis, axis, indexing="xy"), -1
+        torch.meshgrid(across, up, indexing="xy"), -1
     )  # rows from below, as the page reads them
     squared = by_error.squared_errors(model, x, points.reshape(-1, 2)).reshape(cells, cells).numpy()
     if gone():
@@ -116,7 +116,7 @@ def reconstruction(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, A
     noise = torch.randn(1000, 2, generator=_generator(asked))
     at_mean = by_error.squared_errors(model, x, q.mean[None])
     return {
-        "grid": _plane(-half, -half, float(axis[1] - axis[0]), squared),
+        "grid": _plane(float(low[0]), float(low[1]), float(across[1] - across[0]), squared),
         "count": x.numel(),
         **_moments(q),
         "squared": float(at_mean),
@@ -264,7 +264,7 @@ def _curve(squared: np.ndarray, points: np.ndarray, count: int) -> list[dict[str
     return [
         {"c": c, "logEvidence": each.log_evidence, "squared": each.squared_error, "rate": each.rate}
         for c, each in found
-        if each.cells >= RESOLVED
+        if each.cells >= by_error.RESOLVED
     ]
 
 

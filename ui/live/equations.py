@@ -8,7 +8,7 @@ Each answers as `ui.live.told` says: one JSON object per line, {"done": share} w
 "width", "channels", "pixels": base64 of uint8}. Work ends when its reader leaves; the same request gives the same
 figures again.
 
-    POST /equations/marginal {"repeats": 10, "draws": 10000, "seed": 0}
+    POST /equations/marginal {"repeats": 10, "draws": 10000, "seed": 0}     (2000 draws beyond two latent dimensions)
         log p(x) from draws of the prior: log (1/n) sum_i p(x|z_i), z_i ~ p(z)
         "counts"       [n, ...] rising from 1 to draws, evenly on a log axis
         "estimates"    [[log p(x) from the first n draws, for each of counts], ... for each repeat]
@@ -44,7 +44,8 @@ figures again.
     POST /equations/reconstruction {"cells": 128}
         ||x - f(z)||^2 on a latent plane, for models with two latent dimensions (else {"error"}), so that with any c
         log N(x; f(z), c I) = -squared / (2 c) - (count / 2) log(2 pi c) is known everywhere
-        "grid"         as above, with "values": ||x - f(z)||^2, summed over all numbers of x
+        "grid"         as above, with "values": ||x - f(z)||^2, summed over all numbers of x; it holds the posterior of
+                       c = 1, so that of any smaller c too
         "count"        numbers in x
         "mean", "std"  q(z|x); "squared": ||x - f(m)||^2 at its mean m; "expected": E_q ||x - f(z)||^2; "rate":
                        KL(q || N(0, I))

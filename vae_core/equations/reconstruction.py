@@ -8,6 +8,7 @@ constant c is the mean squared error itself (Rybkin, Daniilidis & Levine 2021).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +18,13 @@ from scipy.special import logsumexp
 from torch import Tensor
 
 from vae_core.errors import ConfigError
-from vae_core.evaluation.posterior import CHUNK
+from vae_core.evaluation import posterior
+from vae_core.evaluation.posterior import CHUNK, Encoded
+from vae_core.evaluation.quadrature import integrate
 from vae_core.models import LatentModel
+
+RESOLVED = 0.8  # steps of the grid; sums over a Gaussian that wide are right to 1e-5
+HALF = 6.0  # of the square that the posterior is sought in
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Tradeoff:
     log_evidence: float  # log p(x), in nats
     squared_error: float  # E ||x - f(z)||^2 under p(z|x)
     rate: float  # KL(p(z|x) || p(z)), in nats
-    cells: float  # the posterior's smallest standard deviation in steps of the grid; below 0.8 it is too narrow for it
+    cells: float  # the posterior's smallest standard deviation in steps of the grid; RESOLVED is enough for its sums
 
 
 def log_likelihood(squared_error: float, count: int, variance: float) -> Reconstruction:
@@ -73,6 +79,27 @@ def squared_errors(
     return torch.cat(parts).double()
 
 
+def window(
+    model: LatentModel,
+    x: Float[Tensor, "1 *shape"],
+    q: Encoded,
+    variance: float,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> tuple[Float64[np.ndarray, "2"], Float64[np.ndarray, "2"]]:
+    """Return low and high corner of a square that holds the posterior under N(f(z), c I), and any of a smaller c.
+
+    Raises:
+        Stopped: `should_stop` said so.
+    """
+
+    def log_joint(codes: np.ndarray) -> np.ndarray:
+        squared = squared_errors(model, x, torch.from_numpy(codes)).numpy()
+        joint: np.ndarray = -squared / (2 * variance) - 0.5 * np.square(codes).sum(1)
+        return joint
+
+    return posterior.window(integrate(log_joint, 2, HALF, should_stop=should_stop), q)
+
+
 def tradeoff(
     squared: Float64[np.ndarray, "rows columns"],
     points: Float64[np.ndarray, "rows columns 2"],
@@ -96,13 +123,13 @@ def tradeoff(
     log_prior = -0.5 * np.square(points).sum(-1) - math.log(2 * math.pi)
     likelihood = -squared / (2 * variance) - 0.5 * count * math.log(2 * math.pi * variance)
     log_evidence = float(logsumexp(likelihood + log_prior)) + math.log(area)
-    posterior = np.exp(likelihood + log_prior - log_evidence) * area  # each cell's share
-    rate = float((posterior * (likelihood - log_evidence)).sum())
+    shares = np.exp(likelihood + log_prior - log_evidence) * area
+    rate = float((shares * (likelihood - log_evidence)).sum())
     places = (points / steps).reshape(-1, 2)
-    centred = places - posterior.ravel() @ places
-    covariance = (posterior.reshape(-1, 1) * centred).T @ centred
+    centred = places - shares.ravel() @ places
+    covariance = (shares.reshape(-1, 1) * centred).T @ centred
     cells = math.sqrt(max(0.0, float(np.linalg.eigvalsh(covariance)[0])))
-    return Tradeoff(log_evidence, float((posterior * squared).sum()), rate, cells)
+    return Tradeoff(log_evidence, float((shares * squared).sum()), rate, cells)
 
 
 def _check(variance: float) -> None:
