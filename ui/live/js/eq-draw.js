@@ -335,18 +335,20 @@ export class Bars {
   constructor(parent, names) {
     parent.classList.add("eq-bars");
     parent.innerHTML = Object.entries(names).map(([key, [name, colour]]) => `
-      <div class="eq-bar" data-bar="${key}" style="--bar: ${colour}"><span class="name">${name}</span><span class="track"><i></i></span><output></output></div>`).join("");
+      <div class="eq-bar" data-bar="${key}" style="--bar: ${colour}"><span class="name">${name}</span><span class="track"><i></i><b></b></span><output></output></div>`).join("");
     this.rows = Object.fromEntries(Object.keys(names).map((key) => [key, parent.querySelector(`[data-bar="${key}"]`)]));
   }
 
-  // found: { key: { from, to, text, open } }; open: the bar begins further left than the scale does. low, high: the scale.
-  show(found, low, high) {
+  // found: { key: { from, to, text, open } }; open: the bar begins further left than the scale does. low, high: the scale;
+  // mark: a value to mark in every row, or null.
+  show(found, low, high, mark = null) {
     const share = (value) => 100 * clamp((value - low) / (high - low), 0, 1);
     for (const [key, { from = 0, to, text = number(to), open = false }] of Object.entries(found)) {
       const bar = this.rows[key].querySelector("i"), ends = [share(Math.min(from, to)), share(Math.max(from, to))];
       this.rows[key].classList.toggle("open", open);
       Object.assign(bar.style, { left: `${ends[0]}%`, width: `${ends[1] - ends[0]}%` });
       this.rows[key].querySelector("output").textContent = text;
+      this.rows[key].querySelector(".track b").style.left = mark === null ? "-1rem" : `${share(mark)}%`;
     }
   }
 }
