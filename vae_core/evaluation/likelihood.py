@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_core import objectives
+from vae_core.errors import Stopped
+from vae_core.evaluation.steps import OnProgress, ShouldStop, never, silent
 from vae_core.latent.codes import DEAD_VARIANCE
 from vae_core.models import LatentModel, PointMass
 from vae_core.models.inputs import model_input
@@ -24,22 +26,30 @@ def evaluate(
     *,
     samples: int = 0,
     batch_size: int = 1000,
+    on_progress: OnProgress = silent,
+    should_stop: ShouldStop = never,
 ) -> dict[str, Any]:
     """Return `elbo`, `reconstruction`, `kl`, `kl_per_dimension`, `squared_error`, `active_units` and `examples`.
 
     One draw of z per example decides `reconstruction` and `squared_error`, the mean over pixels of (x - mean)^2 in
     squared pixel units (squared standard deviations for series and tables). With `samples` > 0 also
     `importance_weighted_bound` with that many draws. A model that encodes to points (autoencoder, PCA) has no KL
-    term and no ELBO: only `reconstruction`, `squared_error` and `active_units` are returned for it.
+    term and no ELBO: only `reconstruction`, `squared_error` and `active_units` are returned for it. `on_progress`
+    hears the share that is done after each batch; `should_stop` is asked before it, and raises `Stopped`.
     """
-    batches = []
+    batches: list[dict[str, Tensor]] = []
     with torch.inference_mode():
-        for batch in torch.split(examples, batch_size):
+        for number, batch in enumerate(torch.split(examples, batch_size)):
+            if should_stop():
+                raise Stopped(
+                    f"Evaluating was stopped after {number * batch_size:,} of {len(examples):,} examples."
+                )
             x = model_input(batch)
             posterior = model.encode(x)
             batches.append(_figures(model, posterior, x, generator))
             if samples and not isinstance(posterior, PointMass):
                 batches[-1]["bound"] = importance_weighted_bound(model, x, samples, generator)
+            on_progress(min((number + 1) * batch_size, len(examples)) / len(examples))
     # On the CPU: not every accelerator has float64.
     found = {name: torch.cat([each[name].cpu() for each in batches]).double() for name in batches[0]}
     result: dict[str, Any] = {
