@@ -124,7 +124,6 @@ def test_stored_figures_are_taken_as_they_are(vae):
         "examples": 10,
         "squared_error": 0.5,
         "reconstruction": -7.0,
-        "kl": 2.0,
         "kl_per_dimension": [1.5, 0.5],
         "elbo": -9.0,
         "active_units": 1,
@@ -138,7 +137,6 @@ def test_stored_figures_are_taken_as_they_are(vae):
     assert found["squared_error"] == 0.5
     assert (found["rate"], found["distortion"], found["active_units"]) == (2.0, 7.0, 1)
     assert (found["continuity"], found["continuity_low"], found["completeness"]) == (0.25, 0.2, 0.75)
-    assert "kl" not in found
     assert set(found["missing"]) == set(FACTORS)
 
 
@@ -177,6 +175,20 @@ def test_a_stored_figure_that_is_no_number_is_missing(vae):
     found = known(with_evaluation(vae, kl_per_dimension=[1.0, float("nan")], elbo=float("inf")))
     assert {"kl_per_dimension", "elbo"} <= set(found["missing"])
     assert not {"kl_per_dimension", "elbo"} & set(found)
+
+
+@pytest.mark.parametrize("bad", ["much", [1.0], ["a", "b"], {"a": 1}, None])
+def test_what_is_stored_in_another_form_is_measured_anew(vae, found, bad):
+    stored = with_evaluation(vae, squared_error=bad, kl_per_dimension=bad, missing=bad)
+    assert "squared_error" in to_measure(known(stored))
+    assert known(stored)["kl_per_dimension"] == known(vae)["kl_per_dimension"]
+
+
+def test_why_a_figure_is_missing_may_be_stored(vae):
+    found = known(with_evaluation(vae, missing={"completeness": "There is none.", "precision": "Nor this."}))
+    assert found["missing"]["completeness"] == "There is none."
+    assert "precision" not in found["missing"]
+    assert "continuity" in to_measure(found)
 
 
 def test_nothing_is_measured_to_tell_what_is_known(vae, monkeypatch):

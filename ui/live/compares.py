@@ -39,3 +39,78 @@ Each request is POST and JSON; a model is its id, known only while a page shows 
         "says"         a sentence where something is not as it should be, else ""
         Errors are means over pixels of (x - mean)^2.
 """
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from ui.live.guard import checked
+from ui.live.told import Gone, Tell, body, told
+
+PATH = "/compare"
+_FRESH = {"Cache-Control": "no-store"}
+
+# One model is measured at a time, which takes both cores of a small laptop; errors need not wait for that.
+_MEASURES = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
+_REDUCTIONS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reduction")
+
+
+def route() -> BaseRoute:
+    """Return the routes to hand to `streamlit.App(routes=[...])`."""
+    return Mount(
+        PATH,
+        routes=[
+            Route("/known", checked(_known), methods=["POST"]),
+            Route("/figures", checked(_figures), methods=["POST"]),
+            Route("/subspaces", checked(_subspaces), methods=["POST"]),
+            Route("/reduction", checked(_reduction), methods=["POST"]),
+        ],
+    )
+
+
+async def _known(request: Request) -> Response:
+    asked = await body(request)
+
+    def look() -> dict[str, Any]:
+        from ui.live import compare_files
+
+        return compare_files.known(asked)
+
+    return JSONResponse(await run_in_threadpool(look), headers=_FRESH)
+
+
+async def _figures(request: Request) -> Response:
+    asked = await body(request)
+
+    def work(tell: Tell, gone: Gone) -> dict[str, Any]:
+        from ui.live import compare_files
+
+        return compare_files.figures(asked, tell, gone)
+
+    return told(work, _MEASURES)
+
+
+async def _subspaces(request: Request) -> Response:
+    asked = await body(request)
+
+    def look() -> dict[str, Any]:
+        from ui.live import compare_files
+
+        return compare_files.subspaces(asked)
+
+    return JSONResponse(await run_in_threadpool(look), headers=_FRESH)
+
+
+async def _reduction(request: Request) -> Response:
+    asked = await body(request)
+
+    def work(tell: Tell, gone: Gone) -> dict[str, Any]:
+        from ui.live import compare_files
+
+        return compare_files.reduction(asked, tell, gone)
+
+    return told(work, _REDUCTIONS)

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 from streamlit.runtime.pages_manager import PagesManager
 
-from ui.live import assets, continuity, equations, maps, posteriors, registry, runs, socket, walks
+from ui.live import assets, compares, continuity, equations, maps, posteriors, registry, runs, socket, walks
 
 # OpenMP's threads spin while they wait, unless told otherwise before torch is imported. On a machine that has other
 # work to do (a browser, a training run) spinning makes a decode of 1 ms take 60 ms; sleeping costs nothing measurable.
@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 def routes() -> list[BaseRoute]:
     """Return the live socket, the runs, the maps, the walks, what is measured, and the components' JavaScript."""
-    measured = [continuity.route(), posteriors.route(), equations.route()]
+    measured = [continuity.route(), posteriors.route(), compares.route(), equations.route()]
     return [socket.route(), runs.route(), maps.route(), walks.route(), *measured, assets.route()]
 
 

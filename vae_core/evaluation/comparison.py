@@ -71,13 +71,7 @@ def known(checkpoint: Checkpoint) -> Figures:
     Keys as `compare` returns them; those in neither are still to be measured.
     """
     description, reference = checkpoint.description, checkpoint.reference
-    evaluation = description.evaluation
-    figures = {name: evaluation[name] for name in (*KEYS, *BOUNDED) if name in evaluation}
-    missing: dict[str, str] = {}
-    if "reconstruction" in figures:
-        figures["distortion"] = -figures["reconstruction"]
-    if "kl" in evaluation:
-        figures["rate"] = evaluation["kl"]
+    figures, missing = _stored(description)
     if description.model.kind != "vae":
         missing |= dict.fromkeys(POSTERIOR, _NO_POSTERIOR)
     if reference is None:
@@ -92,6 +86,26 @@ def known(checkpoint: Checkpoint) -> Figures:
             missing |= dict.fromkeys(FACTORS, _NO_FACTORS)
     density = description.model.likelihood != "bernoulli"
     return _answer({"likelihood": "density" if density else "bernoulli"} | figures, missing)
+
+
+def _stored(description: Description) -> tuple[Figures, dict[str, str]]:
+    """Figures of the checkpoint's evaluation, and why it has no continuity or completeness.
+
+    Anything may be in a file: what has not the form of a figure is passed over, and is then measured.
+    """
+    evaluation = description.evaluation
+    figures = {
+        name: evaluation[name] for name in (*KEYS, *BOUNDED) if isinstance(evaluation.get(name), int | float)
+    }
+    if "reconstruction" in figures:
+        figures["distortion"] = -figures["reconstruction"]
+    kl = evaluation.get("kl_per_dimension")
+    if isinstance(kl, list) and len(kl) == description.model.latent_dim:
+        numbers = all(isinstance(each, int | float) for each in kl)
+        figures |= {"kl_per_dimension": kl, "rate": float(sum(kl))} if numbers else {}
+    said = evaluation.get("missing")
+    missing = {name: str(said[name]) for name in HEADLINES if isinstance(said, dict) and name in said}
+    return figures, missing
 
 
 def to_measure(figures: Figures) -> tuple[str, ...]:
