@@ -27,7 +27,7 @@ figures again.
         many a side as the posterior's narrowest direction needs
         "grid"         {"left", "bottom", "cell", "columns", "rows", "values": bytes}: log p(x, z) at the centres
                        (left + column cell, bottom + row cell), row by row from below
-        "logEvidence"  log p(x) by adaptive quadrature; "gridEvidence" the same summed over the grid
+        "logEvidence"  log p(x) by adaptive quadrature; "gridEvidence" the same summed over the grid and between its points
         "posterior"    {"mean": [2], "covariance": [[2], [2]]} of p(z|x)
         "encoder", "best", "full"  {"mean": [2], "covariance", "elbo", "kl"}: the encoder's q(z|x), the best diagonal
                        Gaussian and the best of any covariance; ELBO and KL(q||p(z|x)) as computed here
