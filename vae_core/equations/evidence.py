@@ -74,7 +74,7 @@ class Grid:
         return float(logsumexp(self.at(points)[0])) + 2 * math.log(self.cell / FINER)
 
     @cached_property
-    def _padded(self) -> Float64[np.ndarray, "rows+2 columns+2"]:
+    def _padded(self) -> Float64[np.ndarray, "height width"]:
         """The grid with one more point on all sides, in a straight line."""
         return np.pad(self.log_joint, 1, mode="reflect", reflect_type="odd")
 
