@@ -20,6 +20,7 @@ from vae_core import checkpoint, data
 from vae_core.__main__ import main
 from vae_core.config import DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig
 from vae_core.errors import NonFiniteLoss
+from vae_core.evaluation import disentanglement
 from vae_core.training.loop import Trainer
 
 ROOT = Path(__file__).parents[1]
@@ -324,6 +325,54 @@ def test_a_model_without_encoded_data_says_why_it_has_no_continuity(capsys, trai
     figures = json.loads(printed.out)
     assert figures["missing"].keys() == {"continuity", "completeness", "precision"}
     assert figures.keys() & HEADLINES == set()
+    assert printed.err.count("without encoded data") == 1
+
+
+def test_classes_are_measured_where_they_are_known_and_factors_are_a_sentence(capsys, trained, folder):
+    copy = folder / "scored.safetensors"
+    copy.write_bytes(trained.read_bytes())
+    assert main(["evaluate", str(copy), "--disentanglement", "--json", "--limit", "30"]) == 0
+    printed = capsys.readouterr()
+    figures = json.loads(printed.out)
+    assert 0.1 < figures["knn_accuracy"] <= 1
+    assert "mig" not in figures
+    assert figures["missing"].keys() == {"mig"}
+    assert figures["missing"]["mig"] in printed.err
+    assert "sprites" in printed.err
+    assert copy.read_bytes() == trained.read_bytes()
+    # Kept when told to, and then by whatever else is stored.
+    assert main(["evaluate", str(copy), "--disentanglement", "--json", "--limit", "30", "--save"]) == 0
+    assert main(["evaluate", str(copy), "--json", "--save"]) == 0
+    evaluation = checkpoint.describe(copy).evaluation
+    assert evaluation["knn_accuracy"] == figures["knn_accuracy"]
+    assert evaluation.keys() == checkpoint.describe(trained).evaluation.keys() | {"knn_accuracy"}
+
+
+def test_factors_are_measured_without_the_data_at_hand(capsys, trained, folder):
+    loaded = checkpoint.load(trained)
+    described = loaded.description.model_copy(
+        update={
+            "data": loaded.description.data.model_copy(update={"name": "attic"}),
+            "info": replace(loaded.description.info, name="attic", factor_names=("a", "b", "c")),
+        }
+    )
+    known = replace(loaded.reference, factors=loaded.reference.mean.flip(1), labels=None)
+    path = folder / "factors.safetensors"
+    checkpoint.save(path, replace(loaded, description=described, reference=known))
+    assert main(["evaluate", str(path), "--disentanglement", "--json"]) == 0
+    printed = capsys.readouterr()
+    figures = json.loads(printed.out)
+    assert figures["sap"] > 0.5
+    assert figures["factor_vae"] > 0.9
+    assert figures.keys() == {*disentanglement.KEYS, "missing"} - {"knn_accuracy"}
+    assert figures["missing"].keys() == {"knn_accuracy"}
+    assert "'attic', which is not one of" in printed.err
+    assert main(["evaluate", str(path), "--disentanglement"]) == 0
+    assert "dci_completeness" in capsys.readouterr().out
+    checkpoint.save(path, replace(loaded, reference=None))
+    assert main(["evaluate", str(path), "--disentanglement", "--json", "--limit", "10"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["missing"].keys() == {"knn_accuracy", "mig"}
     assert printed.err.count("without encoded data") == 1
 
 

@@ -6,6 +6,7 @@
     python -m vae_core resume runs/mnist
     python -m vae_core evaluate digits.safetensors --json
     python -m vae_core evaluate digits.safetensors --continuity --json
+    python -m vae_core evaluate sprites.safetensors --disentanglement --json
     python -m vae_core describe digits.safetensors
     python -m vae_core map digits.safetensors --source train --projection umap --neighbours 15 --out digits-map
     python -m vae_core walk digits.safetensors --grid 20 --out grid.png
@@ -43,7 +44,15 @@ from vae_core.config import (
     ProjectionConfig,
     TrainingConfig,
 )
-from vae_core.errors import CheckpointError, ConfigError, DataError, DataNotFound, ExplorerError, Stopped
+from vae_core.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    DataNotFound,
+    ExplorerError,
+    MeasureError,
+    Stopped,
+)
 
 # Fields that follow from others and so are no options of their own.
 DERIVED = {"data_shape", "name", "projection"}
@@ -209,7 +218,7 @@ def evaluate(options: argparse.Namespace) -> int:
     try:
         held_out = _data_of(loaded)
     except DataError as error:
-        if not options.continuity:
+        if not (options.continuity or options.disentanglement):
             raise
         print(f"vae_core evaluate: {error}", file=sys.stderr)  # what takes no data is measured all the same
         held_out = None
@@ -219,10 +228,44 @@ def evaluate(options: argparse.Namespace) -> int:
         examples = held_out.examples[: options.limit]
         figures = likelihood.evaluate(loaded.model, examples, generator, samples=options.samples)
     headlines = _headlines(loaded, held_out, options) if options.continuity else {}
-    _report(figures | headlines, options.json)
+    scores = _scores(loaded, options) if options.disentanglement else {}
+    missing = {**headlines.get("missing", {}), **scores.pop("missing", {})}
+    _report(figures | headlines | scores | ({"missing": missing} if missing else {}), options.json)
     if options.save or options.continuity:
-        _store(path, loaded, figures if options.save else {}, headlines)
+        _store(path, loaded, figures if options.save else {}, headlines, scores if options.save else {})
     return 0
+
+
+def _scores(loaded: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """Hold the codes of the encoded data against classes and factors; what is not known is said on the error stream."""
+    from vae_core.evaluation import disentanglement
+    from vae_core.evaluation.headlines import known
+
+    def of_classes() -> dict[str, float]:
+        codes = known(loaded)
+        if codes.labels is None:
+            raise MeasureError("These data have no known classes, so k-NN accuracy is not defined.")
+        return {"knn_accuracy": disentanglement.knn_accuracy(codes.mean, codes.labels)}
+
+    def of_factors() -> dict[str, float]:
+        codes = known(loaded)
+        if codes.factors is None:
+            raise MeasureError(
+                "These data have no known factors, so MIG, DCI, SAP and the FactorVAE score are not defined; "
+                "sprites is a dataset that has them."
+            )
+        return disentanglement.scores(codes.mean, codes.factors, options.seed)
+
+    found: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    for name, part in {"knn_accuracy": of_classes, "mig": of_factors}.items():
+        try:
+            found |= part()
+        except ExplorerError as error:
+            missing[name] = str(error)
+    for reason in dict.fromkeys(missing.values()):
+        print(f"vae_core evaluate: {reason}", file=sys.stderr)
+    return found | {"missing": missing}
 
 
 def _headlines(loaded: Any, held_out: Any, options: argparse.Namespace) -> dict[str, Any]:
@@ -245,9 +288,12 @@ def _headlines(loaded: Any, held_out: Any, options: argparse.Namespace) -> dict[
     return found.to_evaluation()
 
 
-def _store(path: Path, loaded: Any, figures: dict[str, Any], headlines: dict[str, Any]) -> None:
-    """Write figures into a checkpoint file; those of the other kind that it has, and everything else, stay."""
+def _store(
+    path: Path, loaded: Any, figures: dict[str, Any], headlines: dict[str, Any], scores: dict[str, float]
+) -> None:
+    """Write figures into a checkpoint file; those of another kind that it has, and everything else, stay."""
     from vae_core import checkpoint
+    from vae_core.evaluation import disentanglement
     from vae_core.evaluation.headlines import KEYS
 
     if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
@@ -255,9 +301,10 @@ def _store(path: Path, loaded: Any, figures: dict[str, Any], headlines: dict[str
             f"{path} is read-only, so the figures were not stored in it; make it writable, or copy it first."
         )
     before = loaded.description.evaluation
-    old = {name: value for name, value in before.items() if name not in KEYS}
     old_headlines = {name: value for name, value in before.items() if name in KEYS}
-    evaluation = (figures or old) | (headlines or old_headlines)
+    old_scores = {name: value for name, value in before.items() if name in disentanglement.KEYS}
+    old = {name: value for name, value in before.items() if name not in old_headlines | old_scores}
+    evaluation = (figures or old) | (headlines or old_headlines) | (scores or old_scores)
     description = loaded.description.model_copy(update={"evaluation": evaluation})
     checkpoint.save(path, replace(loaded, description=description))
 
@@ -534,6 +581,14 @@ def _parser() -> Parser:
         help=(
             "Also continuity and completeness with their confidence intervals, and precision, recall, density and "
             "coverage; stores them in the checkpoint file."
+        ),
+    )
+    command.add_argument(
+        "--disentanglement",
+        action="store_true",
+        help=(
+            "Also k-NN accuracy of the codes where classes are known, and where factors are known MIG, DCI, SAP and the "
+            "FactorVAE score."
         ),
     )
     command.add_argument("--save", action="store_true", help="Store the figures in the checkpoint file.")

@@ -28,6 +28,16 @@ from vae_core.errors import ConfigError, DataError, MeasureError, Stopped
 from vae_core.evaluation.steps import OnProgress, ShouldStop, never, silent
 from vae_core.latent.neighbours import CodeIndex, finite
 
+KEYS = (
+    "knn_accuracy",
+    "mig",
+    "dci_disentanglement",
+    "dci_completeness",
+    "dci_informativeness",
+    "sap",
+    "factor_vae",
+)  # under which figures are kept
+
 BINS = 20  # as Locatello et al. 2019 count
 FEWEST = 100  # codes; among fewer, chance alone makes gaps
 TREES, LEAF = 20, 10  # of a forest, and examples that a leaf has at least: deeper trees follow noise
@@ -92,7 +102,7 @@ def mig(codes: Float[Tensor, "n latent"], factors: Float[Tensor, "n factors"]) -
         factor = _levels(column)
         information = np.array([_mutual_information(level, factor) for level in levels])
         gaps.append(_gap(information / _entropy(factor)))
-    return _within(np.mean(gaps))
+    return _within(float(np.mean(gaps)))
 
 
 def sap(codes: Float[Tensor, "n latent"], factors: Float[Tensor, "n factors"]) -> float:
@@ -109,7 +119,7 @@ def sap(codes: Float[Tensor, "n latent"], factors: Float[Tensor, "n factors"]) -
     for column in v.T:
         score = _told_by_thresholds if _is_classes(column) else _squared_correlation
         gaps.append(_gap(np.array([score(dimension, column) for dimension in z.T])))
-    return _within(np.mean(gaps))
+    return _within(float(np.mean(gaps)))
 
 
 def dci(
@@ -134,13 +144,13 @@ def dci(
     total = importance.sum()
     of_dimensions = 1 - _row_entropies(importance) / np.log(v.shape[1])
     share = importance.sum(1) / total if total else np.zeros(len(importance))
-    # One dimension that a factor needs is all there are, and then log(latent) is 0, and so is the entropy.
+    # With a single dimension the entropy is 0, and so is its unit: no factor needs more than there is.
     of_factors = 1 - _row_entropies(importance.T) / max(np.log(z.shape[1]), 1e-9)
     of_factors[importance.sum(0) == 0] = 0  # no dimension tells anything about it
     return DCI(
         _within(share @ of_dimensions),
         _within(of_factors.mean()),
-        _within(np.mean([told for _, told in fitted])),
+        _within(float(np.mean([told for _, told in fitted]))),
     )
 
 
