@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from vae_core import checkpoint, data
-from vae_core.checkpoint import Checkpoint
+from vae_core.checkpoint import Checkpoint, Description
 from vae_core.errors import CheckpointError
 from vae_core.latent.codes import Dimension, bare_dimensions, by_information, dimensions
 from vae_core.training import jobs
@@ -64,6 +64,15 @@ def run_of(name: str) -> Run | None:
     return Run(jobs.root() / name.removeprefix(OF_RUN)) if name.startswith(OF_RUN) else None
 
 
+def described(path: Path) -> Description | None:
+    """Read what a file says of its model, once for as long as it does not change; None if it cannot be read."""
+    try:
+        stat = path.stat()
+        return _describe(path, stat.st_mtime_ns, stat.st_size)
+    except (OSError, CheckpointError):
+        return None  # whoever opens it hears what is wrong
+
+
 def open_file(name: str, path: Path) -> OpenModel:
     """Load a checkpoint file, or return it from memory if the file has not changed since."""
     try:
@@ -104,6 +113,11 @@ def data_here(opened: OpenModel) -> bool:
     if config.path is not None:
         return opened.local and data.is_available(config)
     return config.name in data.known() and data.is_available(config.name)
+
+
+@lru_cache(maxsize=256)
+def _describe(path: Path, modified: int, size: int) -> Description:
+    return checkpoint.describe(path)
 
 
 @lru_cache(maxsize=16)

@@ -34,7 +34,7 @@ def current() -> OpenModel | None:
     wanted = st.session_state[MODEL]
     for name in dict.fromkeys([wanted, *names()]):
         try:
-            opened = _open(name)
+            opened = open_named(name)
         except ExplorerError as error:
             complain(error)
             continue
@@ -99,7 +99,7 @@ def _restore() -> None:
     st.session_state[MODEL] = st.query_params.get("model", next(iter(library.bundled()), library.FIRST))
     if (text := st.query_params.get("z")) and st.session_state[MODEL] in names():
         try:
-            keep(st.session_state[MODEL], _parse(text, _open(st.session_state[MODEL])))
+            keep(st.session_state[MODEL], _parse(text, open_named(st.session_state[MODEL])))
         except ExplorerError as error:
             complain(error)
 
@@ -118,7 +118,12 @@ def _parse(text: str, opened: OpenModel) -> list[float]:
     return values
 
 
-def _open(name: str) -> OpenModel:
+def open_named(name: str) -> OpenModel:
+    """Open one of `names()`.
+
+    Raises:
+        CheckpointError: there is none of that name, or its file is no good.
+    """
     uploaded: dict[str, Any] = st.session_state.get(UPLOADED, {})
     if name in uploaded:
         found: OpenModel = uploaded[name]

@@ -1,16 +1,11 @@
 """Other models of the same data, and the headline figures that are stored in their files."""
 
 import math
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from ui import library
 from ui.library import OpenModel
-from vae_core import checkpoint
-from vae_core.checkpoint import Description
 from vae_core.config import DataConfig
-from vae_core.errors import CheckpointError
 
 FIGURES = ("continuity", "completeness")
 MOST = 6  # that are shown; bundled ones come first
@@ -24,7 +19,7 @@ def peers(opened: OpenModel) -> list[dict[str, Any]]:
     """
     data, found = _held_out(opened.checkpoint.description.data), []
     for name, path in library.models().items():
-        known = None if name == opened.name else _described(path)
+        known = None if name == opened.name else library.described(path)
         if known is None or _held_out(known.data) != data:
             continue
         figures = {figure: _share(known.evaluation.get(figure)) for figure in FIGURES}
@@ -42,16 +37,3 @@ def _share(value: Any) -> float | None:
     """A figure from a file, which may hold anything."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if number and math.isfinite(value) and 0 <= value <= 1 else None
-
-
-def _described(path: Path) -> Description | None:
-    try:
-        stat = path.stat()
-        return _describe(path, stat.st_mtime_ns, stat.st_size)
-    except (OSError, CheckpointError):
-        return None  # the model picker says what is wrong with it
-
-
-@lru_cache(maxsize=256)
-def _describe(path: Path, modified: int, size: int) -> Description:
-    return checkpoint.describe(path)
