@@ -12,8 +12,10 @@ if __name__ == "__main__":
     latent_map = st.Page("pages/map.py", title="Map")
     walk = st.Page("pages/walk.py", title="Walk")
     continuity = st.Page("pages/continuity.py", title="Continuity")
+    compare = st.Page("pages/compare.py", title="Compare")
     train = st.Page("pages/train.py", title="Train")
-    st.navigation([explore, latent_map, walk, continuity, train], position="top").run()
+    equations = st.Page("pages/equations.py", title="Equations")
+    st.navigation([explore, latent_map, walk, continuity, compare, train, equations], position="top").run()
 else:
     from ui.live.server import lifespan, routes
 

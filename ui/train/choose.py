@@ -31,10 +31,15 @@ def run_in_view() -> tuple[Run | None, DeltaGenerator]:
 
 
 def look_at(run: Run) -> None:
-    """Bring a run into view."""
+    """Bring a run into view at once."""
+    bring(run)
+    st.rerun()
+
+
+def bring(run: Run) -> None:
+    """Let a run be the one in view when the page is shown next."""
     st.session_state[_RUN] = run.id
     st.session_state.pop("train_select", None)
-    st.rerun()
 
 
 def all_runs(in_view: Run | None) -> None:

@@ -1,0 +1,123 @@
+"""The models that a comparison wants beside one of them: on the same data, as wide, made and trained as it is."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ui.compare.kinds import kind_name
+from ui.train.form import architectures, likelihoods, suggested_hidden
+from ui.train.presets import PRESETS
+from vae_core.checkpoint import Description
+from vae_core.config import Experiment, ModelConfig, ObjectiveConfig, TrainingConfig
+
+BETA = 4.0
+NOISE = 0.3  # standard deviation, where pixels are from 0 to 1
+
+Made = tuple[ModelConfig, ObjectiveConfig]  # what decides which counterpart a model is
+
+
+@dataclass(frozen=True)
+class Counterpart:
+    """One that is not there yet: what people call it, and what trains it."""
+
+    name: str
+    experiment: Experiment
+
+
+def missing(like: Description, there: Iterable[Made]) -> list[Counterpart]:
+    """Return the counterparts of a model that are not among `there`, as PCA, linear AE, AE, denoising AE, VAE, beta-VAE.
+
+    They have its data, latent width, networks and training; the linear autoencoder has the training of its preset,
+    which takes it all the way.
+    """
+    there = [each for each in there if each[0].latent_dim == like.model.latent_dim]
+    found = []
+    for is_one, make in _KINDS:
+        if not any(is_one(*each) for each in there):
+            experiment = make(like)
+            found.append(Counterpart(kind_name(experiment.model, experiment.objective), experiment))
+    return found
+
+
+# --- what tells them apart ----------------------------------------------------------------------------------------
+
+
+def _is_pca(model: ModelConfig, objective: ObjectiveConfig) -> bool:
+    return model.kind == "pca"
+
+
+def _is_linear(model: ModelConfig, objective: ObjectiveConfig) -> bool:
+    return model.kind == "autoencoder" and model.architecture == "linear"
+
+
+def _is_autoencoder(model: ModelConfig, objective: ObjectiveConfig) -> bool:
+    return _is_curved(model, objective, "autoencoder") and objective.noise == 0
+
+
+def _is_denoising(model: ModelConfig, objective: ObjectiveConfig) -> bool:
+    return _is_curved(model, objective, "autoencoder") and objective.noise > 0
+
+
+def _is_vae(model: ModelConfig, objective: ObjectiveConfig) -> bool:
+    return _is_curved(model, objective, "vae") and objective.beta == 1
+
+
+def _is_beta_vae(model: ModelConfig, objective: ObjectiveConfig) -> bool:
+    return _is_curved(model, objective, "vae") and objective.beta > 1
+
+
+def _is_curved(model: ModelConfig, objective: ObjectiveConfig, kind: str) -> bool:
+    return model.kind == kind and model.architecture != "linear" and objective.objective == "elbo"
+
+
+# --- how each is trained ------------------------------------------------------------------------------------------
+
+
+def _pca(like: Description) -> Experiment:
+    model = _straight(like, kind="pca", architecture="mlp")
+    return Experiment(data=like.data, model=model, training=like.training)
+
+
+def _linear(like: Description) -> Experiment:
+    preset = next(each.settings for each in PRESETS if each.settings.get("architecture") == "linear")
+    kept = {name: value for name, value in preset.items() if name in TrainingConfig.model_fields}
+    model = _straight(like, kind="autoencoder", architecture="linear")
+    return Experiment(data=like.data, model=model, training=TrainingConfig(**kept))
+
+
+def _straight(like: Description, **given: Any) -> ModelConfig:
+    return ModelConfig(
+        data_shape=like.model.data_shape,
+        latent_dim=like.model.latent_dim,
+        hidden=(),
+        likelihood="gaussian",
+        **given,
+    )
+
+
+def _curved(like: Description, kind: str, **objective: Any) -> Experiment:
+    """The networks of `like`, or those that suit the data where it has none."""
+    shape, model = like.model.data_shape, like.model
+    settings = model.model_dump() | {"kind": kind}
+    if model.kind == "pca" or model.architecture == "linear":
+        best = architectures(shape)[0]
+        hidden = tuple(int(part) for part in suggested_hidden(best, shape).split(","))
+        settings |= {"architecture": best, "hidden": hidden, "likelihood": likelihoods(kind, shape)[0]}
+    return Experiment(
+        data=like.data,
+        model=ModelConfig(**settings),
+        objective=ObjectiveConfig(**objective),
+        training=like.training,
+    )
+
+
+_KINDS: tuple[
+    tuple[Callable[[ModelConfig, ObjectiveConfig], bool], Callable[[Description], Experiment]], ...
+] = (
+    (_is_pca, _pca),
+    (_is_linear, _linear),
+    (_is_autoencoder, lambda like: _curved(like, "autoencoder")),
+    (_is_denoising, lambda like: _curved(like, "autoencoder", noise=NOISE)),
+    (_is_vae, lambda like: _curved(like, "vae")),
+    (_is_beta_vae, lambda like: _curved(like, "vae", beta=BETA)),
+)
