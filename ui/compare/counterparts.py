@@ -27,8 +27,8 @@ class Counterpart:
 def missing(like: Description, there: Iterable[Made]) -> list[Counterpart]:
     """Return the counterparts of a model that are not among `there`, as PCA, linear AE, AE, denoising AE, VAE, beta-VAE.
 
-    They have its data, latent width, networks and training; the linear autoencoder has the training of its preset,
-    which takes it all the way.
+    They have its data, latent width, networks and training; the linear autoencoder learns as its preset does, which
+    takes it all the way to the principal components.
     """
     there = [each for each in there if each[0].latent_dim == like.model.latent_dim]
     found = []
@@ -37,6 +37,26 @@ def missing(like: Description, there: Iterable[Made]) -> list[Counterpart]:
             experiment = make(like)
             found.append(Counterpart(kind_name(experiment.model, experiment.objective), experiment))
     return found
+
+
+def with_betas(like: Description, betas: Iterable[float], there: Iterable[Made]) -> list[Counterpart]:
+    """Return the VAEs with these weights of the KL term that are not among `there`; 0 stands for the autoencoder."""
+    weights = [weight for each in there if (weight := beta_of(*each, like=like)) is not None]
+    found = []
+    for beta in betas:
+        if beta not in weights:
+            experiment = _curved(like, "vae", beta=beta) if beta else _curved(like, "autoencoder")
+            found.append(Counterpart(kind_name(experiment.model, experiment.objective), experiment))
+    return found
+
+
+def beta_of(model: ModelConfig, objective: ObjectiveConfig, like: Description) -> float | None:
+    """Return the weight of the KL term of a model as wide as `like`, 0 of an autoencoder; None of other kinds."""
+    if model.latent_dim != like.model.latent_dim:
+        return None
+    if _is_autoencoder(model, objective):
+        return 0.0
+    return objective.beta if _is_curved(model, objective, "vae") else None
 
 
 # --- what tells them apart ----------------------------------------------------------------------------------------
@@ -81,8 +101,11 @@ def _pca(like: Description) -> Experiment:
 def _linear(like: Description) -> Experiment:
     preset = next(each.settings for each in PRESETS if each.settings.get("architecture") == "linear")
     kept = {name: value for name, value in preset.items() if name in TrainingConfig.model_fields}
+    # On few examples an epoch has few steps, so that the preset's are not enough of them.
+    kept["epochs"] = max(kept["epochs"], like.training.epochs)
+    training = like.training.model_copy(update=kept | {"averaging": 0.0, "patience": 0})
     model = _straight(like, kind="autoencoder", architecture="linear")
-    return Experiment(data=like.data, model=model, training=TrainingConfig(**kept))
+    return Experiment(data=like.data, model=model, training=training)
 
 
 def _straight(like: Description, **given: Any) -> ModelConfig:

@@ -26,15 +26,19 @@ def show(row: DeltaGenerator, opened: OpenModel, group: list[str]) -> None:
         opened: the model that they are held against.
         group: the names of all models of the same data.
     """
-    shown = _shown(opened)
-    if wanted := missing(opened.checkpoint.description, _there(group, shown)):
+    offer(row, opened, missing(opened.checkpoint.description, there(opened, group)))
+
+
+def offer(row: DeltaGenerator, opened: OpenModel, wanted: list[Counterpart]) -> None:
+    """Offer to train `wanted` in `row`, and show below it the runs on the same data."""
+    if wanted:
         with row.popover(f"Train {len(wanted)} missing", icon=":material/model_training:"):
-            _offer(opened, wanted)
-    if shown:
+            _choose(opened, wanted)
+    if shown := _shown(opened):
         _watch(opened, {run.id for run in shown if run.status().busy})
 
 
-def _offer(opened: OpenModel, wanted: list[Counterpart]) -> None:
+def _choose(opened: OpenModel, wanted: list[Counterpart]) -> None:
     """The button, and which of them it starts."""
     if not _trainable(opened):
         st.caption(f"The data of {library.title(opened.name)} are not on this machine to train on.")
@@ -65,7 +69,7 @@ def _trainable(opened: OpenModel) -> bool:
 def _start(opened: OpenModel, wanted: list[Counterpart]) -> None:
     description = opened.checkpoint.description
     for each in wanted:
-        title = f"{each.name}, {description.model.latent_dim}-D, {description.info.title}"[:80]
+        title = f"{each.name}, {description.model.latent_dim}-D {description.data.name}"[:80]
         try:
             run = runs.create(jobs.root(), each.experiment, title)
             jobs.start(run)
@@ -75,10 +79,10 @@ def _start(opened: OpenModel, wanted: list[Counterpart]) -> None:
         st.session_state.setdefault(_STARTED, []).append(run.id)
 
 
-def _there(group: list[str], at_work: list[Run]) -> list[Made]:
-    """Every model of these data that is there or on its way."""
+def there(opened: OpenModel, group: list[str]) -> list[Made]:
+    """Every model of these data that is in the group or on its way."""
     found = [(known.model, known.objective) for name in group if (known := _described(name)) is not None]
-    coming = [run.experiment() for run in at_work if run.status().busy]
+    coming = [run.experiment() for run in _shown(opened) if run.status().busy]
     return found + [(each.model, each.objective) for each in coming]
 
 

@@ -12,8 +12,11 @@ from ui.library import OpenModel
 
 STEP, MENU = "equations_step", "equations_menu"
 
+# A step and its picture have to fit onto one screen; on a phone the menu scrolls sideways instead of filling it.
 _CSS = """
 <style>
+  .st-key-equations .katex-display { margin: 0.1rem 0 0.5rem; }
+  .st-key-equations h3 { padding: 0 0 0.4rem; }
   @media (max-width: 46rem) {
     .st-key-equations_menu [role="radiogroup"] { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; }
     .st-key-equations_menu [role="radiogroup"] > * { flex: none; }
@@ -50,20 +53,21 @@ STEPS = (
 def show(opened: OpenModel) -> None:
     """Show the menu, and the step in view below it."""
     st.html(_CSS)
-    number = _menu()
-    title, step = STEPS[number - 1].show()
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    number = _menu(row)
+    _turn(row, number)
     _keep(opened, number)
-    head = st.container(horizontal=True, vertical_alignment="center", gap="small", key="equations_head")
-    head.subheader(f"{number} · {title}", anchor=False, width="stretch")
-    _turn(head, number)
-    step(opened)
+    title, step = STEPS[number - 1].show()
+    with st.container(key="equations", gap="xsmall"):
+        st.subheader(f"{number} · {title}", anchor=False)
+        step(opened)
 
 
-def _menu() -> int:
+def _menu(row: DeltaGenerator) -> int:
     """Return the number of the step in view, from 1; the menu mirrors it."""
     number = _in_view()
     st.session_state[MENU] = number
-    st.segmented_control(
+    row.segmented_control(
         "Step",
         range(1, len(STEPS) + 1),
         key=MENU,
@@ -72,6 +76,7 @@ def _menu() -> int:
         required=True,
         on_change=lambda: _go(st.session_state[MENU]),
         wrap=True,
+        width="stretch",
     )
     return number
 

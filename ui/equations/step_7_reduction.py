@@ -1,9 +1,13 @@
 """Step 7: dimension reduction as the best pair of an encoder and a decoder, and PCA by hand."""
 
+from typing import Any
+
 import streamlit as st
 
-from ui.equations import example, live
+from ui.equations import live
 from ui.library import OpenModel
+from ui.live import walk_files
+from ui.live.models import publish
 
 TITLE = "Dimension reduction, and PCA by hand"
 
@@ -19,7 +23,22 @@ def show(opened: OpenModel) -> None:
         r"\qquad\text{linear:}\quad e(x) = u^{\!\top}(x - m),\quad d(z) = m + z\,u"
     )
     live.component("reduction", {}, "eq-model.css", "equations.css")
+    st.markdown(
+        "**The same with data and networks.** PCA is the best linear pair at every width; what lies below its curve "
+        "is what curved maps add."
+    )
+    publish(opened)
+    walk_files.publish(opened)
+    live.component("widths", facts(opened), "eq-model.css", "compare-figures.css", "equations.css")
     st.caption(
         "Pearson 1901, *On Lines and Planes of Closest Fit to Systems of Points in Space*; a linear autoencoder finds "
         "the same subspace (Baldi & Hornik 1989, *Neural Networks and Principal Component Analysis*)."
     )
+
+
+def facts(opened: OpenModel) -> dict[str, Any]:
+    """What the figure of errors against width must know, as JSON."""
+    return {
+        "models": [{"model": {"id": opened.id, "name": opened.name}}],
+        "dataTitle": opened.checkpoint.description.info.title,
+    }
