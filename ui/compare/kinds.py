@@ -25,4 +25,4 @@ def kind_name(model: ModelConfig, objective: ObjectiveConfig) -> str:
         name = f"linear {name}"
     if objective.noise > 0:
         name = f"denoising {name}"
-    return name[:1].upper() + name[1:]
+    return name if name.startswith("β") else name[:1].upper() + name[1:]

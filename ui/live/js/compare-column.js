@@ -9,6 +9,7 @@ import { Channel, DECODE } from "./socket.js";
 import { paint } from "./paint.js";
 
 const TILES = 9; // of the strip; the middle one is the reconstruction
+const STEPS = Array.from({ length: TILES }, (_, i) => REACH * ((2 * i) / (TILES - 1) - 1));
 const NAMED = 12; // dimensions that have their names below the bars
 
 // Four that colour-blind people tell apart, and in print by their marks (Okabe & Ito 2008); classes have others.
@@ -28,7 +29,7 @@ const TEMPLATE = `
 export class Column {
   // model: what Python says of it; page: { walk, point(index), items, stroll, explore(model, code), say }
   constructor(model, place, page) {
-    Object.assign(this, { model, place, page, rank: 0, t: 0, base: null, indices: null, reconstruction: null });
+    Object.assign(this, { model, place, page, rank: 0, t: 0, base: null, stale: true, indices: null, reconstruction: null });
     const element = (this.element = document.createElement("article"));
     element.className = "model";
     element.style.setProperty("--ink", INKS[place]);
@@ -46,8 +47,7 @@ export class Column {
     this.label(".strip canvas", `Traversal of ${model.title}`);
     this.data = new MapData(model);
     this.scatter = new Scatter(element, this);
-    this.walks = new Channel({ onAnswer: (answer) => paint(this.find(".walked canvas"), answer), onError: page.say });
-    this.strips = new Channel({ onAnswer: (answer) => this.drawStrip(answer), onError: page.say });
+    this.images = new Channel({ onAnswer: (answer, asked) => this.draw(answer, asked), onError: page.say });
     this.find(".walked canvas").title = "Continue with this code on the Explore page";
     this.find(".walked canvas").addEventListener("click", () => this.base && page.explore(model.model.id, this.code(this.t)));
     this.dragStrip();
@@ -79,8 +79,8 @@ export class Column {
     this.find(".images").classList.toggle("lacking", !this.base);
     if (!this.base) this.find(".reconstruction figcaption").textContent = "this model has not encoded it";
     this.scatter.mark(place);
-    this.askStrip();
-    this.askWalk();
+    this.stale = true;
+    this.ask();
   }
 
   setOriginal(picture) {
@@ -91,10 +91,10 @@ export class Column {
   walk(rank, t) {
     const turned = rank !== this.rank;
     Object.assign(this, { rank, t });
-    if (turned) this.askStrip();
-    this.askWalk();
+    this.stale ||= turned;
+    this.ask();
     this.find(".needle").style.left = `${(100 * (t / REACH) * (TILES - 1)) / (2 * TILES) + 50}%`;
-    this.find(".walked figcaption").textContent = this.dimension ? `${dimensionName(this.dimension.index)} ${spreads(t)}` : `no ${rank + 1}${rank === 1 ? "nd" : rank === 2 ? "rd" : "th"} dimension`;
+    this.find(".walked figcaption").textContent = this.dimension ? `walk ${dimensionName(this.dimension.index)} ${spreads(t)}` : `no ${rank + 1}${rank === 1 ? "nd" : rank === 2 ? "rd" : "th"} dimension`;
     for (const bar of this.element.querySelectorAll(".bars [data-rank]")) bar.classList.toggle("walked", Number(bar.dataset.rank) === rank);
   }
 
@@ -109,25 +109,27 @@ export class Column {
     return code;
   }
 
-  askWalk() {
+  // Ask for where the walk stands, and for the strip with it while that is out of date: one request per column is under
+  // way at a time, so that all columns move together.
+  ask() {
     if (!this.base) return;
-    this.walks.ask(this.request([this.t]));
+    const steps = this.stale ? [this.t, ...STEPS] : [this.t], width = this.base.length;
+    const payload = new Float32Array(steps.length * width);
+    steps.forEach((t, row) => payload.set(this.code(t), row * width));
+    const asked = { base: this.base, rank: this.rank };
+    this.images.ask({ model: this.model.model.id, kind: DECODE, count: steps.length, width, payload, tag: asked });
     this.scatter.walk(this.dimension ? [this.code(-REACH), this.code(REACH), this.code(this.t)] : null);
   }
 
-  askStrip() {
-    if (this.base) this.strips.ask(this.request(Array.from({ length: TILES }, (_, i) => REACH * ((2 * i) / (TILES - 1) - 1))));
+  draw(answer, asked) {
+    paint(this.find(".walked canvas"), answer);
+    if (answer.count > 1) this.drawStrip(answer, asked);
   }
 
-  request(steps) {
-    const width = this.base.length, payload = new Float32Array(steps.length * width);
-    steps.forEach((t, row) => payload.set(this.code(t), row * width));
-    return { model: this.model.model.id, kind: DECODE, count: steps.length, width, payload };
-  }
-
-  drawStrip(answer) {
-    const middle = (TILES - 1) / 2, size = answer.height * answer.width * answer.channels;
-    paint(this.find(".strip canvas"), answer, 0, TILES);
+  drawStrip(answer, { base, rank }) {
+    if (base === this.base && rank === this.rank) this.stale = false;
+    const middle = 1 + (TILES - 1) / 2, size = answer.height * answer.width * answer.channels;
+    paint(this.find(".strip canvas"), answer, 1, TILES);
     paint(this.find(".reconstruction canvas"), answer, middle, 1);
     this.reconstruction = { ...answer, pixels: answer.pixels.slice(middle * size, (middle + 1) * size) };
     this.error();
@@ -138,11 +140,11 @@ export class Column {
     const { original, reconstruction } = this, caption = this.find(".reconstruction figcaption");
     if (!this.base) return;
     caption.textContent = "reconstruction";
-    if (original?.pixels.length !== reconstruction?.pixels.length) return;
+    if (!original || original.pixels.length !== reconstruction?.pixels.length) return;
     let sum = 0;
     for (let i = 0; i < original.pixels.length; i++) sum += ((original.pixels[i] - reconstruction.pixels[i]) / 255) ** 2;
-    caption.innerHTML = `error <b>${(sum / original.pixels.length).toFixed(4)}</b>`;
-    caption.title = "Mean over pixels of the squared difference to the original";
+    caption.innerHTML = `reconstruction <b>${(sum / original.pixels.length).toFixed(4)}</b>`;
+    caption.title = "Its error: the mean over pixels of the squared difference to the original";
   }
 
   // The strip is a slider, too.
@@ -196,7 +198,6 @@ export class Column {
   close() {
     this.data.close();
     this.scatter.close();
-    this.walks.close();
-    this.strips.close();
+    this.images.close();
   }
 }

@@ -68,7 +68,7 @@ export class Items {
 
   draw(answer) {
     const { classNames, dataTitle } = this.page.facts;
-    this.find(".name").textContent = `item ${answer.position.toLocaleString("en")}${answer.label < 0 ? "" : ` · ${classNames[answer.label]}`}`;
+    this.find(".name").textContent = `item ${answer.position.toLocaleString("en")}${answer.label < 0 ? "" : ` · class ${classNames[answer.label]}`}`;
     this.find(".original").hidden = !answer.pixels;
     this.find(".absent").hidden = Boolean(answer.pixels);
     this.find(".absent").textContent = `The images of ${dataTitle} are not on this machine.`;

@@ -7,6 +7,7 @@ import { number } from "./run-words.js";
 
 const ROOM = 0.18; // beside the points, as a share of what they span
 const LEAST = 8; // nats that the axes span at least
+const FAR = 0.3; // of the axis: the line of a model without a rate
 const BOTH = { bernoulli: "probabilities of pixels", density: "densities" };
 
 export const PLANE = `
@@ -49,8 +50,9 @@ export class Plane {
         plot.point([rate, distortion], { ink, mark, name: title, title: `${title}: R ${number(rate)}, D ${number(distortion)}, ELBO ${number(figures.elbo)} nats` });
       } else {
         // A code that is a point says without end: its rate is infinite, and only its distortion is comparable.
-        plot.path([[plot.across.low, distortion], [plot.across.high, distortion]], "endless");
-        plot.point([plot.across.high, distortion], { ink, mark, name: `${title}: no rate`, title: `${title} encodes to points: its rate is infinite; D ${number(distortion)} nats` });
+        const { low, high } = plot.across;
+        plot.path([[high - FAR * (high - low), distortion], [high, distortion]], "endless");
+        plot.point([high, distortion], { ink, mark, name: `${title}: R = ∞`, above: true, title: `${title} encodes to points: its rate is infinite; D ${number(distortion)} nats` });
       }
     }
     plot.end("Rate-distortion plane");
@@ -62,7 +64,7 @@ export class Plane {
     for (const { value: sum } of ticks(across.low + up.low, across.high + up.high, 7)) {
       plot.path([[across.low, sum - across.low], [across.high, sum - across.high]], "diagonal");
       const x = Math.max(across.low, sum - up.high), y = sum - x;
-      if (y > up.low) plot.word(x, y, `  ELBO ${number(-sum, 0)}`, "start", "note");
+      if (y > up.low) plot.word(x, y, `ELBO ${number(-sum, 0)}`, { lift: 4 });
     }
   }
 

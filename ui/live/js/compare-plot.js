@@ -3,12 +3,14 @@
 import { ticks } from "./run-curves.js";
 
 const LEFT = 52, RIGHT = 14, TOP = 10, BOTTOM = 40; // px around the axes
-const NEAR = 15; // px between two labels
+const NEAR = 15, LETTER = 6.6; // px: the height of a name, and how wide its letters are
+
+let made = 0; // plots, each with an edge of its own to cut lines off at
 
 export class Plot {
   // element: an empty box; x, y: what the axes say; draw(plot): called whenever there is something to draw anew
   constructor(element, { x, y, draw }) {
-    Object.assign(this, { element, x, y, draw });
+    Object.assign(this, { element, x, y, draw, edge: `edge-${made++}` });
     this.observer = new ResizeObserver(() => this.redraw());
     this.observer.observe(element);
   }
@@ -48,29 +50,33 @@ export class Plot {
   // A line through places, cut off at the edges.
   path(places, style) {
     const d = places.map(([x, y], i) => `${i ? "L" : "M"}${this.px(x).toFixed(1)} ${this.py(y).toFixed(1)}`).join("");
-    this.parts.push(`<path class="${style}" clip-path="url(#inside)" d="${d}"/>`);
+    this.parts.push(`<path class="${style}" clip-path="url(#${this.edge})" d="${d}"/>`);
   }
 
   // A mark of a model with its name beside it, moved out of the way of other names.
-  point([x, y], { mark = "●", ink = "currentColor", name = "", title = name, strong = true }) {
+  point([x, y], { mark = "●", ink = "currentColor", name = "", title = name, strong = true, above = false }) {
     const [px, py] = [this.px(x), this.py(y)], size = strong ? 17 : 11;
-    this.parts.push(`<text class="mark" x="${px.toFixed(1)}" y="${(py + 0.35 * size).toFixed(1)}" font-size="${size}" fill="${ink}" text-anchor="middle"><title>${escape(title)}</title>${mark}</text>`);
+    this.parts.push(`<text class="mark" x="${px.toFixed(1)}" y="${(py + 0.35 * size).toFixed(1)}" text-anchor="middle" style="font-size:${size}px;fill:${ink}"><title>${escape(title)}</title>${mark}</text>`);
+    this.taken.push({ left: px - NEAR / 2, right: px + NEAR / 2, at: py });
     if (!name) return;
-    const late = px > LEFT + 0.6 * (this.width - LEFT - RIGHT);
-    let at = py;
-    while (this.taken.some(([other, end]) => Math.abs(at - other) < NEAR && end === late)) at += NEAR;
-    this.taken.push([at, late]);
-    this.parts.push(word(px + (late ? -11 : 11), at + 4, name, late ? "end" : "start", strong ? "name strong" : "name"));
+    const late = px > LEFT + 0.6 * (this.width - LEFT - RIGHT), edge = px + (above ? NEAR / 2 : late ? -11 : 11);
+    const label = { left: late ? edge - LETTER * name.length : edge, right: late ? edge : edge + LETTER * name.length, at: above ? py - NEAR : py };
+    for (const other of this.taken.sort((a, b) => a.at - b.at)) {
+      if (other.left < label.right && label.left < other.right && Math.abs(other.at - label.at) < NEAR) label.at = other.at + NEAR;
+    }
+    this.taken.push(label);
+    this.parts.push(word(edge, label.at + 4, name, late ? "end" : "start", strong ? "name strong" : "name"));
   }
 
-  word(x, y, text, anchor = "start", style = "note") {
-    this.parts.push(word(this.px(x), this.py(y), text, anchor, style));
+  // `lift` px above its place.
+  word(x, y, text, { anchor = "start", style = "note", lift = 0 } = {}) {
+    this.parts.push(word(this.px(x), this.py(y) - lift, text, anchor, style));
   }
 
   end(label) {
     const box = `x="${LEFT}" y="${TOP}" width="${this.width - LEFT - RIGHT}" height="${this.height - TOP - BOTTOM}"`;
     this.element.innerHTML = `<svg width="${this.width}" height="${this.height}" role="img" aria-label="${escape(label)}">
-      <clipPath id="inside"><rect ${box}/></clipPath>${this.parts.join("")}</svg>`;
+      <clipPath id="${this.edge}"><rect ${box}/></clipPath>${this.parts.join("")}</svg>`;
   }
 
   close() {

@@ -65,7 +65,7 @@ export class Reduction {
     if (curve.length) {
       plot.path(curve, "pca");
       for (const [d, error] of curve.filter(([d]) => d <= 16)) plot.point([d, error], { mark: "●", ink: "currentColor", strong: false, title: `PCA, ${d} dimensions: ${number(error, 4)}` });
-      plot.word(...curve[Math.min(24, curve.length - 1)], " PCA", "start", "name strong above");
+      plot.word(...curve[Math.min(24, curve.length - 1)], "PCA", { style: "name strong", lift: 8 });
     }
     let others = 0;
     for (const { name, title, latent, error, kind } of models) {

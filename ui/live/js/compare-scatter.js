@@ -121,8 +121,8 @@ export class Scatter {
         `<i class="y${value === 0 ? " zero" : ""}" style="top:${this.place(0, value)[1].toFixed(1)}px"><span>${text}</span></i>`));
     }
     this.find(".ground").innerHTML = lines.join("");
-    this.find(".x-name").textContent = this.names[0];
-    this.find(".y-name").textContent = this.names[1];
+    this.find(".x-name").textContent = `${this.names[0]} →`;
+    this.find(".y-name").textContent = this.names[1] && `${this.names[1]} ↑`;
   }
 
   drawOver() {
