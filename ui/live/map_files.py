@@ -22,7 +22,7 @@ from vae_core.latent.faithfulness import Faithfulness, faithfulness
 from vae_core.maps import Map
 from vae_core.models.rendering import pictures
 
-MAX_SHOWN = 8  # maps that can be asked about; the one used longest ago goes first
+MAX_SHOWN = 16  # maps that can be asked about; the one used longest ago goes first
 PER_CLASS, LONELY = 4, 24  # points in a list of the worst
 DENSITY_PAIRS = 5_000_000_000  # distances looked at for the outliers of a map: seconds
 FAITHFUL_SAMPLE = 500  # points whose neighbourhoods tell how faithful a map is, where it was made at once

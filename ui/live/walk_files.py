@@ -20,7 +20,7 @@ from vae_core.latent.neighbours import nearest
 from vae_core.latent.pace import speed
 from vae_core.walks.making import along
 
-MAX_SHOWN = 8  # models that can be walked through; the one used longest ago goes first
+MAX_SHOWN = 16  # models that can be walked through; the one used longest ago goes first
 MOST_ENDS, MOST_CODES, MOST_SAVED = 64, 400, 2000
 
 _shown: OrderedDict[str, OpenModel] = OrderedDict()

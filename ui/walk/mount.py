@@ -99,7 +99,7 @@ def _encoded(opened: OpenModel, reference: ReferenceCodes) -> dict[str, Any]:
     }
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=map_files.MAX_SHOWN)
 def _made(model_id: str, _opened: OpenModel) -> maps.Map:
     return maps.make(_opened.checkpoint, MapConfig())
 
