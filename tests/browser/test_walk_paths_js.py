@@ -505,11 +505,19 @@ def test_a_path_is_saved_as_a_file_and_as_a_command(panel, run):
     panel.page.locator(".cancel").click()
     assert run("return asked.at(-1).signal.aborted;")
     panel.page.locator('[data-as="npz"]').click()
+    run("""
+      await until(() => asked.at(-1).body.as === 'npz');
+      const bytes = (line) => new TextEncoder().encode(JSON.stringify(line) + "\\n");
+      asked.at(-1).resolve(new Response(new ReadableStream({ start(stream) {
+        stream.enqueue(bytes({ done: 0.5 }));
+        window.finish = () => { stream.enqueue(bytes({ file: btoa("x\\xff") })); stream.close(); };
+      } })));
+      await until(() => document.querySelector('.making progress').value === 0.5);
+    """)
     with panel.page.expect_download() as download:
-        run(
-            "await until(() => asked.at(-1).body.as === 'npz'); asked.at(-1).resolve(new Response(new Blob(['x'])));"
-        )
+        run("finish();")
     assert download.value.suggested_filename == "toy-linear.npz"
+    assert download.value.path().read_bytes() == b"x\xff"
     panel.page.locator('[data-as="mp4"]').click()
     run(
         "await until(() => asked.at(-1).body.as === 'mp4'); asked.at(-1).refuse('There is no encoder here.');"

@@ -86,8 +86,8 @@ def path(
     }
 
 
-def save(asked: dict[str, Any], gone: Callable[[], bool]) -> bytes:
-    """Write codes as a contact sheet, a movie or an archive, and return the file.
+def save(asked: dict[str, Any], tell: Callable[[float], None], gone: Callable[[], bool]) -> bytes:
+    """Write codes as a contact sheet, a movie or an archive, say how much of it is done, and return the file.
 
     Raises:
         ExplorerError: the request makes no sense, or the file cannot be written.
@@ -98,13 +98,21 @@ def save(asked: dict[str, Any], gone: Callable[[], bool]) -> bytes:
     columns, fps = asked.get("columns"), asked.get("fps", 30)
     if not isinstance(fps, int) or not (columns is None or isinstance(columns, int)):
         raise ConfigError(f"fps = {fps!r} and columns = {columns!r} have to be whole numbers.")
-    pictures = walks.frames(opened.checkpoint.model, codes, gone)
+    pictures = walks.frames(opened.checkpoint.model, codes, gone, lambda done, of: tell(done / of / 2))
+
+    def written(share: float) -> None:  # which takes about as long as decoding
+        tell((1 + share) / 2)
+
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / f"walk.{asked['as']}"
         if asked["as"] == "png":
-            walks.write_contact_sheet(out, walks.rows(pictures, columns), should_stop=gone)
+            tiles = walks.rows(pictures, columns)
+            walks.write_contact_sheet(
+                out, tiles, should_stop=gone, on_progress=lambda done, of: written(done / of)
+            )
         else:
-            walks.save(out, walks.Walk(codes, pictures), fps, should_stop=gone)
+            walk = walks.Walk(codes, pictures)
+            walks.save(out, walk, fps, should_stop=gone, on_progress=lambda message, done: written(done or 0))
         return out.read_bytes()
 
 

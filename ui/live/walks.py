@@ -2,13 +2,13 @@
 
     POST /walks/path   {"model", "ends", "method", "count", "closed", "overshoot", "equal"} as JSON; the answer is one
                        JSON object per line: how far the work is, then the path or {"error": sentence}
-    POST /walks/save   {"model", "as", "frames", "columns", "fps"} as JSON; the answer is the file
+    POST /walks/save   {"model", "as", "frames", "columns", "fps"} as JSON; the same, then {"file": base64} or
+                       {"error": sentence}
 
 Work ends when its reader leaves. A model is known by its id only, and only while a page shows it.
 """
 
-import asyncio
-import threading
+import base64
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,9 +20,7 @@ from ui.live.guard import Refused, checked
 from ui.live.told import Gone, Tell, body, told
 
 PATH = "/walks"
-LOOK_S = 0.2  # so often a file in the making looks whether its reader is still there
-_FRESH = {"Cache-Control": "no-store"}
-_TYPES = {"png": "image/png", "gif": "image/gif", "mp4": "video/mp4", "npz": "application/zip"}
+KINDS = ("png", "gif", "mp4", "npz")
 
 # One path and one file at a time: each takes both cores of a small laptop.
 _PATHS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="path")
@@ -53,23 +51,12 @@ async def _path(request: Request) -> Response:
 
 async def _save(request: Request) -> Response:
     asked = await body(request)
-    if (suffix := asked.get("as")) not in _TYPES:
+    if (suffix := asked.get("as")) not in KINDS:
         raise Refused(f"A walk cannot be saved as {str(suffix)[:40]!r}; use png, gif, mp4 or npz.")
-    gone = threading.Event()
 
-    def work() -> bytes:
+    def work(tell: Tell, gone: Gone) -> dict[str, Any]:
         from ui.live import walk_files
 
-        return walk_files.save(asked, gone.is_set)
+        return {"file": base64.b64encode(walk_files.save(asked, tell, gone)).decode()}
 
-    making = asyncio.get_running_loop().run_in_executor(_FILES, work)
-    try:
-        while not making.done():
-            await asyncio.wait({making}, timeout=LOOK_S)
-            if not making.done() and await request.is_disconnected():
-                gone.set()
-        content = making.result()
-    finally:
-        gone.set()
-    headers = {"Content-Disposition": f'attachment; filename="walk.{suffix}"'}
-    return Response(content, media_type=_TYPES[suffix], headers=_FRESH | headers)
+    return told(work, _FILES)

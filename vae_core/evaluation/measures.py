@@ -29,6 +29,7 @@ from vae_core.latent.codes import ReferenceCodes
 from vae_core.latent.metric import largest_stretch, magnification, pullback
 from vae_core.models.inputs import model_input
 from vae_core.models.rendering import CHUNK
+from vae_core.models.tangents import tangents_of
 
 Codes = Float32[np.ndarray, "n latent"]
 Examples = Callable[[int], Tensor | None]
@@ -81,6 +82,7 @@ class Measures:
         self._model, self._reference = checkpoint.model, checkpoint.reference
         self._has_prior = checkpoint.description.model.kind == "vae"
         self._images, self._seed = images, seed
+        self._tangents = tangents_of(checkpoint.model)
         self._prior = _Once(self._make_prior)
         self._aggregate = _Once(self._make_aggregate)
         self._gallery = _Once(self._make_gallery)
@@ -128,7 +130,7 @@ class Measures:
         """
         self._check(codes)
         plane = None if directions is None else self._orthonormal(directions)
-        metric = pullback(self._mean, torch.from_numpy(codes), plane)
+        metric = pullback(self._mean, torch.from_numpy(codes), plane, self._tangents)
         return largest_stretch(metric).double().numpy(), magnification(metric).double().numpy()
 
     def ratio(self, codes: Codes) -> Float64[np.ndarray, " n"]:

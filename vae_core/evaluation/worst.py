@@ -24,8 +24,9 @@ from vae_core.evaluation.headlines import aggregate_of, known, prior_of
 from vae_core.evaluation.steps import OnProgress, ShouldStop, in_chunks, never, silent, within
 from vae_core.latent.aggregate import Aggregate, Gaussian
 from vae_core.latent.codes import DEAD_VARIANCE, ReferenceCodes
-from vae_core.latent.metric import Decode, largest_stretch, pullback
+from vae_core.latent.metric import Decode, Tangents, largest_stretch, pullback
 from vae_core.models.inputs import model_input
+from vae_core.models.tangents import tangents_of
 
 Kind = Literal["cliffs", "holes", "drifts", "reconstructions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -129,7 +130,9 @@ def find(
         return holes(aggregate, prior, draws, count, on_progress, should_stop)
     candidates = draws if reference is None else _joined(_some(reference, generator), draws)
     if kind == "cliffs":
-        return cliffs(decode, candidates, prior, generator, count, on_progress, should_stop)
+        return cliffs(
+            decode, candidates, prior, generator, count, on_progress, should_stop, tangents_of(model)
+        )
     if not hasattr(model, "encode"):
         raise MeasureError("This model has no encoder, so that no image has a way back to a code.")
 
@@ -147,8 +150,11 @@ def cliffs(
     count: int = COUNT,
     on_progress: OnProgress = silent,
     should_stop: ShouldStop = never,
+    tangents: Tangents | None = None,
 ) -> list[Place]:
     """Return the steepest places; those with no neighbour steeper are climbed to, within 99 % of the prior's mass.
+
+    `tangents` as `latent.metric.pullback` takes them.
 
     Raises:
         MeasureError: the decoded image is the same everywhere.
@@ -156,7 +162,10 @@ def cliffs(
     """
 
     def stretch(codes: Codes, progress: OnProgress) -> Float64[np.ndarray, " n"]:
-        return _stretch(decode, codes, progress, should_stop)
+        def steepness(part: Tensor) -> Tensor:
+            return largest_stretch(pullback(decode, part, tangents=tangents))
+
+        return _values(steepness, codes, "Looking for cliffs", progress, should_stop)
 
     values = stretch(candidates.codes, within(on_progress, 0.0, 0.6))
     with torch.inference_mode():
@@ -326,15 +335,6 @@ def _climbed(
         reach[~better] /= 2
         moved |= better
     return Candidates(codes, np.where(moved, -1, start.index), np.where(moved, -1, start.label)), values
-
-
-def _stretch(
-    decode: Decode, codes: Codes, on_progress: OnProgress, should_stop: ShouldStop
-) -> Float64[np.ndarray, " n"]:
-    def steepness(part: Tensor) -> Tensor:
-        return largest_stretch(pullback(decode, part))
-
-    return _values(steepness, codes, "Looking for cliffs", on_progress, should_stop)
 
 
 def _values(

@@ -24,20 +24,27 @@ from torch.func import jvp, vmap
 _FORWARD_MODE = threading.Lock()
 
 Decode = Callable[[Tensor], Tensor]  # codes (n, D) -> their mean pictures (n, ...), each from its own code
+Tangents = Callable[[Tensor, Tensor], Tensor]  # codes (n, D), directions (k, D) -> J v, (n, k, pixels)
 
-FLOATS = 2**20  # of Jacobian columns held at a time (4 MiB); the layers below hold some ten times as much
+FLOATS = (
+    2**17
+)  # of Jacobian columns held at a time (512 KiB): the processor's cache holds them and the layer below
 
 
 def pullback(
-    decode: Decode, codes: Float[Tensor, "n latent"], directions: Float[Tensor, "k latent"] | None = None
+    decode: Decode,
+    codes: Float[Tensor, "n latent"],
+    directions: Float[Tensor, "k latent"] | None = None,
+    tangents: Tangents | None = None,
 ) -> Float[Tensor, "n columns columns"]:
     """Return G = J^T J of the decoder at each code: symmetric, and positive semidefinite but for rounding.
 
     With `directions` A only products with these are taken, and G is A J^T J A^T, (n, k, k): the metric of the plane
     that they span, by its own coordinates. Make them orthonormal for figures by the unit of z. Works in any thread,
-    in inference mode or not. `decode` must do with a batch what it does with one code (`torch.func.vmap`).
+    in inference mode or not. `decode` must do with a batch what it does with one code (`torch.func.vmap`). Who knows a
+    quicker way to the products than torch's forward mode passes it as `tangents` (`models.tangents`).
     """
-    _make_forward_mode_ready()
+    push = tangents or _forward_mode(decode)
     with torch.inference_mode(False), torch.no_grad():
         codes = codes.detach().clone()  # outside of inference mode
         latent = codes.shape[1]
@@ -48,7 +55,7 @@ def pullback(
             return codes.new_empty(0, len(directions), len(directions))
         pixels = decode(codes[:1]).numel()
         rows = max(1, FLOATS // (len(directions) * pixels))
-        return torch.cat([_metric(_columns(decode, part, directions)) for part in codes.split(rows)])
+        return torch.cat([_metric(push(part, directions)) for part in codes.split(rows)])
 
 
 def magnification(metric: Float[Tensor, "n latent latent"]) -> Float[Tensor, " n"]:
@@ -66,17 +73,22 @@ def _eigenvalues(metric: Float[Tensor, "n latent latent"]) -> Float[Tensor, "n l
     return values.clamp_min(0)
 
 
-def _columns(
-    decode: Decode, codes: Float[Tensor, "n latent"], directions: Float[Tensor, "k latent"]
-) -> Float[Tensor, "n k pixels"]:
-    def column(direction: Float[Tensor, " latent"]) -> Float[Tensor, "n pixels"]:
-        product: Tensor = jvp(decode, (codes,), (direction.expand_as(codes),))[1]
-        return product.flatten(1)
+def _forward_mode(decode: Decode) -> Tangents:
+    _make_forward_mode_ready()
 
-    # One pass for all directions: the pictures themselves are decoded once, and convolutions get large batches.
-    with _FORWARD_MODE:
-        found: Tensor = vmap(column)(directions)
-    return found.transpose(0, 1)
+    def push(
+        codes: Float[Tensor, "n latent"], directions: Float[Tensor, "k latent"]
+    ) -> Float[Tensor, "n k pixels"]:
+        def column(direction: Float[Tensor, " latent"]) -> Float[Tensor, "n pixels"]:
+            product: Tensor = jvp(decode, (codes,), (direction.expand_as(codes),))[1]
+            return product.flatten(1)
+
+        # One pass for all directions: the pictures themselves are decoded once, and convolutions get large batches.
+        with _FORWARD_MODE:
+            found: Tensor = vmap(column)(directions)
+        return found.transpose(0, 1)
+
+    return push
 
 
 def _metric(columns: Float[Tensor, "n k pixels"]) -> Float[Tensor, "n k k"]:

@@ -1,5 +1,6 @@
 """The routes of walks: paths line by line, files whole, and whom and what they refuse."""
 
+import base64
 import io
 import json
 
@@ -135,39 +136,61 @@ def save(client, shown, suffix, **settings):
     return client.post("/walks/save", json=asked)
 
 
+def lines(answer):
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def saved(client, shown, suffix, **settings):
+    return base64.b64decode(lines(save(client, shown, suffix, **settings))[-1]["file"], validate=True)
+
+
 def test_every_kind_of_file(client, shown):
     starts = {"png": b"\x89PNG", "gif": b"GIF89a", "npz": b"PK"}
     for suffix, start in starts.items():
-        answer = save(client, shown, suffix)
-        assert answer.status_code == 200, answer.text
-        assert answer.content.startswith(start)
-        assert f'filename="walk.{suffix}"' in answer.headers["content-disposition"]
-    assert b"ftyp" in save(client, shown, "mp4").content[:16]
-    gif = Image.open(io.BytesIO(save(client, shown, "gif").content))
-    assert gif.n_frames == 6
-    kept = np.load(io.BytesIO(save(client, shown, "npz").content), allow_pickle=False)
+        assert saved(client, shown, suffix).startswith(start)
+    assert b"ftyp" in saved(client, shown, "mp4")[:16]
+    assert Image.open(io.BytesIO(saved(client, shown, "gif"))).n_frames == 6
+    kept = np.load(io.BytesIO(saved(client, shown, "npz")), allow_pickle=False)
     assert kept["codes"].shape == (6, 2)
 
 
+@pytest.mark.parametrize("suffix", ["png", "gif", "mp4", "npz"])
+def test_a_file_in_the_making_says_how_far_it_is(client, shown, suffix):
+    *said, last = lines(save(client, shown, suffix))
+    shares = [line["done"] for line in said]
+    assert shares == sorted(shares)
+    assert shares[0] > 0
+    assert shares[-1] == 1
+    assert set(last) == {"file"}
+
+
+def test_leaving_stops_a_file(shown):
+    asked = {"model": shown.id, "as": "gif", "frames": [A, B], "fps": 10}
+    with pytest.raises(Stopped):
+        walk_files.save(asked, lambda done: None, lambda: True)
+
+
 def test_a_sheet_has_the_columns_asked_for(client, shown):
-    wide, tall = (Image.open(io.BytesIO(save(client, shown, "png", columns=n).content)) for n in (6, 1))
+    wide, tall = (Image.open(io.BytesIO(saved(client, shown, "png", columns=n))) for n in (6, 1))
     assert wide.width > wide.height
     assert tall.height > tall.width
 
 
+@pytest.mark.parametrize("suffix", ["exe", None, ["gif"]])
+def test_kinds_of_file_that_there_are_not_are_refused(client, shown, suffix):
+    answer = save(client, shown, suffix)
+    assert answer.status_code == 400
+    assert "png, gif, mp4 or npz" in answer.text
+
+
 @pytest.mark.parametrize(
-    ("settings", "status"),
-    [
-        ({"as": "exe"}, 400),
-        ({"as": None}, 400),
-        ({"fps": "fast"}, 404),
-        ({"frames": [[float("1e39"), 0]] * 2}, 404),
-    ],
+    ("settings", "sentence"),
+    [({"fps": "fast"}, "fps = 'fast'"), ({"frames": [[float("1e39"), 0]] * 2}, "float32")],
 )
-def test_files_that_cannot_be_made_are_refused(client, shown, settings, status):
-    answer = save(client, shown, "gif", **settings)
-    assert answer.status_code == status
-    assert "\n" not in answer.text
+def test_files_that_cannot_be_made_are_one_sentence(client, shown, settings, sentence):
+    said = lines(save(client, shown, "gif", **settings))
+    assert sentence in said[-1]["error"]
 
 
 @pytest.mark.parametrize("body", [b"", b"[1]", b"{", b"null"])

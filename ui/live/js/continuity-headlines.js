@@ -32,6 +32,7 @@ const WORDS = {
       <p>says how many data lie around z for each that the prior promises: 1 on average where q(z) = p(z), in any number of dimensions. Where ρ &lt; ½ there is a hole, <em>no data near</em>;</p>
       <p class="formula">completeness = 1 − the prior’s mass of holes</p>
       <p>by draws from the prior. The interval (95 %) includes the error of those draws and the sampling of the data (jackknife).</p>
+      <p>With more than a few dimensions that ball is wide and narrow holes are averaged away: the figure is then rather too high, and to be compared between models of the same latent dimension.</p>
       <p class="without-prior" hidden>This model has no prior. It is given the Gaussian with its encoded codes’ own mean and covariance, the most favourable one.</p>`,
   },
 };

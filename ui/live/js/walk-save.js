@@ -1,15 +1,16 @@
 // A path as a file that the server makes, or as the command line that makes the same.
 
 import { codeText } from "./walk-ends.js";
-import { post } from "./told.js";
+import { fetchTold } from "./told.js";
 
+const TYPES = { png: "image/png", gif: "image/gif", mp4: "video/mp4", npz: "application/zip" };
 const KINDS = { png: "PNG contact sheet", gif: "GIF", mp4: "MP4", npz: "npz (codes, frames)" };
 
 export const SAVE = `
   <details class="save"><summary>Save</summary><div>
     <p class="which"></p>
     <div class="kinds">${Object.entries(KINDS).map(([kind, name]) => `<button type="button" data-as="${kind}">${name}</button>`).join("")}</div>
-    <span class="making" hidden><progress></progress><span role="status"></span><button type="button" class="cancel">Cancel</button></span>
+    <span class="making" hidden><progress max="1"></progress><span role="status"></span><button type="button" class="cancel">Cancel</button></span>
     <div class="command"><p>The same on the command line <button type="button" class="copy">Copy</button></p><code tabindex="0"></code></div>
     <p class="trouble" role="alert"></p>
   </div></details>`;
@@ -67,8 +68,8 @@ export class Save {
     this.busy(as);
     try {
       const body = { model: this.on.model(), as, frames, columns: Math.ceil(Math.sqrt(frames.length)), fps: chosen.fps };
-      const answer = await post("/walks/save", body, making.signal);
-      hand(await answer.blob(), `${chosen.name.replaceAll(/[^\w-]+/g, "-")}-${chosen.way}.${as}`);
+      const found = await fetchTold("/walks/save", body, { signal: making.signal, progress: ({ done }) => this.progress(done) });
+      hand(new Blob([Uint8Array.from(atob(found.file), (byte) => byte.charCodeAt(0))], { type: TYPES[as] }), `${chosen.name.replaceAll(/[^\w-]+/g, "-")}-${chosen.way}.${as}`);
     } catch (error) {
       if (!making.signal.aborted) this.find(".trouble").textContent = error.message;
     } finally {
@@ -76,8 +77,16 @@ export class Save {
     }
   }
 
+  // From 0 to 1; null where nobody knows.
+  progress(done) {
+    const bar = this.find("progress");
+    if (done === null) bar.removeAttribute("value");
+    else bar.value = done;
+  }
+
   busy(as) {
     clearInterval(this.clock);
+    this.progress(null);
     const held = this.root.getRootNode().activeElement === this.find(".cancel");
     this.find(".making").hidden = !as;
     if (as) {
