@@ -52,14 +52,18 @@ def relatives(opened: OpenModel) -> tuple[OpenModel | None, list[Relative]]:
     That is the model in view, or where it has no neighbour of its own width, a bundled one of the same data that has.
     Only models that came with encoded examples count; None and nothing if there is no such VAE or autoencoder.
     """
-    known = {name: found for name, path in library.models().items() if (found := library.described(path))}
+    known = {name: said for name, path in library.models().items() if (said := library.described(path))}
     known[opened.name] = opened.checkpoint.description
     same = [name for name in known if not choose.difference(opened.name, name, known)]
-    anchors = dict.fromkeys([opened.name, *(name for name in library.bundled() if name in same)])
-    lists = {anchor: _by_beta(anchor, same, known) for anchor in anchors}
-    anchor = max(anchors, key=lambda name: min(len(lists[name]), 2))  # the first of equals
-    found = [(beta, each) for beta, name in lists[anchor] if (each := _open(name, opened)) is not None]
-    return next((each for _, each in found if each.name == anchor), None), found
+    bundled = [name for name in library.bundled() if name in same]
+    best: tuple[OpenModel | None, list[Relative]] = (None, [])
+    for anchor in dict.fromkeys([opened.name, *bundled]):
+        found = _by_beta(anchor, same, known, opened)
+        if len(found) > len(best[1]):
+            best = (next(each for _, each in found if each.name == anchor), found)
+        if len(found) > 1:
+            break
+    return best
 
 
 def facts(found: list[Relative]) -> dict[str, Any]:
@@ -67,14 +71,16 @@ def facts(found: list[Relative]) -> dict[str, Any]:
     return {"models": [_facts(beta, opened) for beta, opened in found]}
 
 
-def _by_beta(anchor: str, names: list[str], known: dict[str, Description]) -> list[tuple[float, str]]:
-    """Which of the models differ from one in beta: (beta, name), rising; none if it has no beta itself."""
-    found: dict[float, str] = {}
-    for name in [anchor, *names]:
+def _by_beta(
+    anchor: str, names: list[str], known: dict[str, Description], in_view: OpenModel
+) -> list[Relative]:
+    """Which of the models differ from one in beta, rising; none if it has no beta or no examples itself."""
+    found: dict[float, OpenModel] = {}
+    for name in dict.fromkeys([anchor, in_view.name, *names]):
         beta = counterparts.beta_of(known[name].model, known[name].objective, known[anchor])
-        if beta is not None:
-            found.setdefault(beta, name)
-    return sorted(found.items())[:MOST] if anchor in found.values() else []
+        if beta is not None and beta not in found and (each := _open(name, in_view)) is not None:
+            found[beta] = each
+    return sorted(found.items())[:MOST] if anchor in {each.name for each in found.values()} else []
 
 
 def _open(name: str, in_view: OpenModel) -> OpenModel | None:
