@@ -20,7 +20,7 @@ const ROWS = [
   ["elbo", "ELBO = −(R + D)", "nats", UP, 1, "The evidence lower bound on log p(x), mean over held-out examples"],
   ["active_units", "Active units", "", 0, 0, "Dimensions whose posterior means vary by more than 0.01 over the data (Burda et al. 2015)"],
   ["continuity", "Continuity", "", UP, 2, "Close codes decode to close images: 1 where the image changes at one rate along straight lines; with its 95 % interval"],
-  ["completeness", "Completeness", "", UP, 2, "The share of the prior’s mass that has data near it; with its 95 % interval"],
+  ["completeness", "Completeness", "", UP, 2, "The share of the prior’s mass that has data near it; with its 95 % interval. Rather too high with many latent dimensions: no best one between models of different ones"],
   ["knn_accuracy", "k-NN accuracy", "", UP, 3, "The share of codes whose class is what their 15 nearest other codes say"],
   ["mig", "MIG", "", UP, 3, "Mutual information gap (Chen et al. 2018): does one dimension alone know each factor?"],
   ["dci_disentanglement", "DCI disentanglement", "", UP, 3, "Does each dimension know one factor only? (Eastwood & Williams 2018)"],
@@ -140,7 +140,8 @@ export class Figures {
 
   row([key, name, unit, better, digits, meaning]) {
     const values = this.models.map(({ model }) => this.figures.get(model.id)?.[key]);
-    const comparable = better && !(this.mixed && NATS.includes(key)), finite = values.filter(Number.isFinite);
+    const wide = new Set(this.models.map(({ latentDim }) => latentDim)).size > 1;
+    const comparable = better && !(this.mixed && NATS.includes(key)) && !(wide && key === "completeness"), finite = values.filter(Number.isFinite);
     const best = comparable && finite.length > 1 ? number(better * Math.max(...finite.map((value) => better * value)), digits) : null;
     const arrow = better === UP ? "↑" : better === DOWN ? "↓" : "";
     const cells = this.models.map(({ model, latentDim }, i) => {
