@@ -1,7 +1,5 @@
 """Which model a step about one x shows, and what its component must know of it."""
 
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,9 +8,6 @@ from ui import library
 from ui.library import OpenModel
 from ui.live import walk_files
 from ui.live.models import publish
-from vae_core import checkpoint
-from vae_core.checkpoint import Description
-from vae_core.errors import CheckpointError
 
 PLANE = 2
 
@@ -28,7 +23,10 @@ def suitable(opened: OpenModel, planar: bool) -> tuple[OpenModel | None, str]:
         return opened, ""
     found = _stand_in(opened)
     if found is None:
-        return None, f"{lack} No bundled model stands in for it; choose a VAE with two latent dimensions above."
+        return (
+            None,
+            f"{lack} No bundled model stands in for it; choose a VAE with two latent dimensions above.",
+        )
     return found, f"{lack} {found.name} stands in for it here."
 
 
@@ -66,7 +64,7 @@ def _stand_in(opened: OpenModel) -> OpenModel | None:
     data = opened.checkpoint.description.data.name
     planar = []
     for name, path in library.bundled().items():
-        known = _described(path)
+        known = library.described(path)
         if known is not None and known.model.kind == "vae" and known.model.latent_dim == PLANE:
             planar.append((known.data.name != data, name, path))
     for _, name, path in sorted(planar, key=lambda each: each[0]):  # the same data first
@@ -74,11 +72,3 @@ def _stand_in(opened: OpenModel) -> OpenModel | None:
         if found.checkpoint.reference is not None:
             return found
     return None
-
-
-@lru_cache(maxsize=64)
-def _described(path: Path) -> Description | None:
-    try:
-        return checkpoint.describe(path)
-    except (OSError, CheckpointError):
-        return None  # the model picker says what is wrong with it

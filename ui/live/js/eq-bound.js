@@ -10,13 +10,14 @@ const LOG_2_PI = Math.log(2 * Math.PI);
 
 const NODES = nodes();
 
-export class JointGrid {
-  // grid: { left, bottom, cell, columns, rows, values: log p(x, z) }, row by row from below
-  constructor(grid, logEvidence) {
-    Object.assign(this, grid, { logEvidence, wide: grid.columns + 2, padded: padded(grid) });
+// Values on a grid, and between its points.
+export class Surface {
+  // grid: { left, bottom, cell, columns, rows, values }, row by row from below
+  constructor(grid) {
+    Object.assign(this, grid, { wide: grid.columns + 2, padded: padded(grid) });
   }
 
-  // log p(x, z) at a place; beyond the grid, the edge's value.
+  // The value at a place; beyond the grid, the edge's.
   at(x, y) {
     const { left, bottom, cell, columns, rows, wide, padded: values } = this;
     const across = Math.min(Math.max((x - left) / cell, 0), columns - 1), up = Math.min(Math.max((y - bottom) / cell, 0), rows - 1);
@@ -30,6 +31,14 @@ export class JointGrid {
   holds(x, y) {
     const { left, bottom, cell, columns, rows } = this;
     return x >= left && y >= bottom && x <= left + (columns - 1) * cell && y <= bottom + (rows - 1) * cell;
+  }
+}
+
+// log p(x, z) on a grid.
+export class JointGrid extends Surface {
+  constructor(grid, logEvidence) {
+    super(grid);
+    this.logEvidence = logEvidence;
   }
 
   // { elbo, kl, reconstruction: E_q[log p(x|z)], rate: KL(q || N(0, I)), doubt: a sentence or "" } in nats

@@ -12,8 +12,8 @@ import { ticks } from "./run-curves.js";
 const SVG = "http://www.w3.org/2000/svg";
 const STEP = 1 / 100; // of an axis, per arrow key; with Shift five times as much
 const FASTER = 5;
-const APART = { x: 70, y: 45 }; // px between two numbers along an axis, at least about so many
-const MARGIN = { left: 44, right: 10, top: 10, bottom: 34 }; // px around the field, for the numbers
+const APART = { x: 56, y: 45 }; // px between two numbers along an axis, at least about so many
+const MARGIN = { left: 44, right: 10, top: 20, bottom: 34 }; // px around the field, for the numbers
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -165,12 +165,7 @@ export class Stage {
     context.font = `600 11px ${getComputedStyle(this.parent).fontFamily}`;
     context.fillText(names[0], size.width - MARGIN.right, low + 26);
     context.textAlign = "left";
-    context.save();
-    context.translate(8, size.top);
-    context.rotate(-Math.PI / 2);
-    context.textAlign = "right";
-    context.fillText(names[1], 0, 0);
-    context.restore();
+    context.fillText(names[1].replace("→", "↑"), 4, size.top - 10);
     context.globalAlpha = 1;
   }
 

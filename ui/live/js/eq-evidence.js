@@ -13,6 +13,7 @@ import { paint } from "./paint.js";
 const Q = "#ff8c2b";
 const DRAWS = 7; // of q, as pictures
 const SPANS = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4, 1e5, 1e6]; // nats that the bars show below log p(x)
+const EDGE = 0.18; // share of the grid beyond each edge of the stage, for what a wide q reaches
 const GLIDE_MS = 450;
 const KINDS = { encoder: "Encoder's q", best: "Best q", full: "Best q, turned" };
 const TITLES = {
@@ -22,7 +23,7 @@ const TITLES = {
 };
 
 const TEMPLATE = `
-  <div class="eq-two">
+  <div class="eq-two fit">
     <figure><div class="plane"></div><figcaption>p(z|x) by quadrature, brighter is denser; <b class="q">q(z)</b> at 1σ and 2σ: drag its centre or an end of its axes</figcaption></figure>
     <div class="eq-side">
       <div class="eq-buttons" role="group" aria-label="Choose q">${Object.entries(KINDS).map(([kind, words]) => `<button type="button" data-q="${kind}" title="${TITLES[kind]}">${words}</button>`).join("")}
@@ -60,7 +61,7 @@ class Evidence extends ModelStep {
 
   // The stage on the grid, with q where the encoder puts it.
   place({ left, bottom, cell, columns, rows }) {
-    const x = [left, left + (columns - 1) * cell], y = [bottom, bottom + (rows - 1) * cell];
+    const [x, y] = [[left, columns], [bottom, rows]].map(([low, count]) => [EDGE, 1 - EDGE].map((share) => low + share * (count - 1) * cell));
     const { mean, covariance } = this.found.encoder;
     if (this.stage) {
       this.stage.view(x, y);
@@ -108,7 +109,7 @@ class Evidence extends ModelStep {
       kl: { from: elbo, to: elbo + kl, text: number(kl) },
     }, logEvidence - span, logEvidence + 0.04 * span, logEvidence);
     this.find(".scale").textContent = `nats; the bars show the last ${span.toLocaleString("en")} of them up to log p(x)`;
-    this.find(".parts").textContent = `ELBO = E_q[log p(x|z)] − KL(q ‖ p(z)) = ${number(reconstruction)} − ${number(rate)} = ${number(elbo)}`;
+    this.find(".parts").innerHTML = `ELBO = E<sub>q</sub>[log p(x|z)] − KL(q ‖ p(z)) = ${number(reconstruction)} − ${number(rate)} = ${number(elbo)}`;
     const off = logEvidence - elbo - kl;
     this.find(".closes").classList.toggle("doubt", Boolean(doubt));
     this.find(".closes").textContent = doubt || `log p(x) − ELBO − KL = ${number(off, 4)} nats, each computed on its own`;

@@ -1,0 +1,197 @@
+// Step 4: log N(x; f(z), cI) = -||x - f(z)||^2 / (2c) + const. What c makes of a squared error, and what it trades.
+
+import { Channel, DECODE } from "./socket.js";
+import { Handle, Heat, Stage, curve, dot } from "./eq-draw.js";
+import { Surface } from "./eq-bound.js";
+import { ModelStep } from "./eq-subject.js";
+import { bytes, floats } from "./posterior-data.js";
+import { dimensionName, number } from "./run-words.js";
+import { heat } from "./run-colours.js";
+import { mounting } from "./eq-step.js";
+import { paint } from "./paint.js";
+
+const FIRST = 0.05; // c
+const HANDLE = "#ff8c2b";
+const LOG_2_PI = Math.log(2 * Math.PI);
+
+const TEMPLATE = `
+  <div class="eq-two fit">
+    <figure><div class="plane"></div><figcaption>p(z|x) if p(x|z) = N(f(z), cI), brighter is denser; drag <b class="q">z</b></figcaption></figure>
+    <div class="eq-side">
+      <label class="eq-slide">c <input type="range" class="c" step="0.01" disabled aria-label="Variance c of the likelihood"><output></output><button type="button" class="own" hidden>the model's c</button></label>
+      <p class="formula"></p>
+      <p class="closes" role="status"></p>
+      <div class="eq-charts">
+        <figure><div class="likelihood"></div><figcaption>log N(x; f(z), cI) by the squared error: a line of slope −1/(2c), with <b class="q">z</b> on it</figcaption></figure>
+        <figure><div class="trade"></div><figcaption>every c has its posterior; at this one a nat of KL buys 2c = <b class="price"></b> of squared error, the slope of the tangent</figcaption></figure>
+      </div>
+      <p class="parts"></p>
+      <div class="eq-row"><figure><canvas class="original" role="img" aria-label="x"></canvas><figcaption>x</figcaption></figure>
+        <figure><canvas class="decoded" role="img" aria-label="f(z)"></canvas><figcaption>f(z)</figcaption></figure>
+        <figure><canvas class="errors" role="img" aria-label="Squared error of each pixel"></canvas><figcaption>(x − f(z))²</figcaption></figure></div>
+    </div>
+  </div>`;
+
+class Reconstruction extends ModelStep {
+  constructor(root, facts) {
+    super(root, facts, TEMPLATE);
+    this.heat = new Heat();
+    this.images = new Channel({ onAnswer: (answer) => this.show(answer), onError: (sentence) => this.say(sentence) });
+    this.slider = this.find(".c");
+    this.slider.addEventListener("input", () => this.change());
+    this.find(".own").addEventListener("click", () => {
+      this.slider.value = Math.log10(this.found.variance);
+      this.change();
+    });
+  }
+
+  async take(example, signal) {
+    const found = await this.ask("reconstruction", {}, signal);
+    if (signal.aborted) return;
+    const grid = { ...found.grid, values: floats(found.grid.values) };
+    Object.assign(this, { found, grid, z: found.mean.slice(), squared: new Surface(grid), original: { ...found.x, pixels: bytes(found.x.pixels) } });
+    Object.assign(this, { prior: normal(grid), joint: new Float64Array(grid.values.length) });
+    const former = this.slider.disabled ? Math.log10(found.variance ?? FIRST) : Number(this.slider.value);
+    Object.assign(this.slider, { min: Math.log10(found.curve[0].c), max: 0, disabled: false });
+    this.slider.value = former;
+    this.find(".own").hidden = found.variance === null;
+    for (const canvas of this.root.querySelectorAll(".step .eq-row canvas")) canvas.style.aspectRatio = `${this.original.width} / ${this.original.height}`;
+    paint(this.find(".original"), this.original);
+    this.place();
+    this.change();
+    this.picture();
+  }
+
+  get c() {
+    return 10 ** Number(this.slider.value);
+  }
+
+  place() {
+    const { left, bottom, cell, columns, rows } = this.grid, { curve: known } = this.found;
+    const x = [left, left + (columns - 1) * cell], y = [bottom, bottom + (rows - 1) * cell], errors = this.grid.values;
+    const least = errors.reduce((a, b) => Math.min(a, b)), most = errors.reduce((a, b) => Math.max(a, b));
+    this.charts?.forEach((stage) => stage.close());
+    const plane = new Stage(this.find(".plane"), { x, y, equal: true, names: [0, 1].map((d) => `${dimensionName(d)} →`), label: "The posterior under N(f(z), cI) as a heat map" });
+    const line = new Stage(this.find(".likelihood"), { x: [0, 1.05 * most], y: [-1, 0], names: ["squared error →", "nats →"], aspect: 1.45, label: "Log-likelihood by the squared error" });
+    const rates = known.map((each) => each.rate), high = known.at(-1).squared;
+    const trade = new Stage(this.find(".trade"), { x: [0, 1.05 * Math.max(...rates)], y: [0.9 * Math.min(least, high), 1.05 * high], names: ["KL(p(z|x) ‖ p(z)) →", "squared error →"], aspect: 1.45, label: "Expected squared error by KL, for every c" });
+    Object.assign(this, { plane, line, most, charts: [plane, line, trade] });
+    plane.under((context, stage) => this.heat.paint(context, stage));
+    line.under((context, stage) => this.paintLine(context, stage));
+    trade.under((context, stage) => this.paintTrade(context, stage));
+    this.handle = new Handle(plane, { name: "z", at: this.z, colour: HANDLE, move: (z) => this.drag(z) });
+  }
+
+  // Another c: another posterior over the same squared errors.
+  change() {
+    const { c, grid, joint } = this, { values } = grid;
+    let most = -Infinity;
+    for (let i = 0; i < joint.length; i++) most = Math.max(most, (joint[i] = this.prior[i] - values[i] / (2 * c)));
+    let sum = 0, squared = 0, rate = 0;
+    for (let i = 0; i < joint.length; i++) {
+      const weight = Math.exp(joint[i] - most);
+      sum += weight;
+      squared += weight * values[i];
+      rate += weight * (joint[i] - this.prior[i]);
+    }
+    const logSum = most + Math.log(sum) + 2 * Math.log(grid.cell); // log of the integral, without the constant
+    this.now = { squared: squared / sum, rate: rate / sum - logSum, logEvidence: logSum + this.constant };
+    this.heat.set(grid, (i) => Math.exp(joint[i] - most));
+    this.plane.paint();
+    this.tell();
+  }
+
+  drag(z) {
+    this.z = z;
+    this.handle.set(z);
+    this.tell();
+    this.picture();
+  }
+
+  get constant() {
+    return -(this.found.count / 2) * (LOG_2_PI + Math.log(this.c));
+  }
+
+  tell() {
+    const { c, now, found } = this, squared = this.squared.at(...this.z), likelihood = -squared / (2 * c) + this.constant;
+    this.find(".eq-slide output").textContent = small(c);
+    this.find(".formula").innerHTML = `log N(x; f(z), cI) = −${number(squared)} ∕ (2 · ${small(c)}) ${signed(this.constant)} = <b>${number(likelihood)}</b> nats`;
+    this.find(".price").textContent = small(2 * c);
+    this.find(".parts").textContent = `At this c: log p(x) = E[log N(x; f(z), cI)] − KL = ${number(this.constant - now.squared / (2 * c))} − ${number(now.rate)} = ${number(now.logEvidence)} nats, and E‖x − f(z)‖² = ${number(now.squared)} (${found.count} numbers)`;
+    const steep = [this.constant - this.most / (2 * c), this.constant];
+    this.line.view([0, 1.05 * this.most], [steep[0] - 0.03 * (steep[1] - steep[0]), steep[1] + 0.06 * (steep[1] - steep[0])]);
+    this.charts[2].paint();
+    this.check();
+  }
+
+  paintLine(context, stage) {
+    const { c, most } = this, squared = this.squared.at(...this.z), at = (error) => this.constant - error / (2 * c);
+    curve(context, stage, [0, most], [at(0), at(most)], { colour: stage.colours.accent, width: 2 });
+    curve(context, stage, [squared, squared, 0], [stage.range.y[0], at(squared), at(squared)], { colour: stage.colours.text, width: 1, dash: [3, 3], alpha: 0.7 });
+    dot(context, stage, [squared, at(squared)], { colour: HANDLE, radius: 6 });
+  }
+
+  paintTrade(context, stage) {
+    const { curve: known } = this.found, { now, c } = this, [left, right] = stage.range.x;
+    curve(context, stage, known.map((each) => each.rate), known.map((each) => each.squared), { colour: stage.colours.accent, width: 2 });
+    curve(context, stage, [left, right], [left, right].map((rate) => now.squared - 2 * c * (rate - now.rate)), { colour: stage.colours.text, width: 1, dash: [5, 4] });
+    dot(context, stage, [now.rate, now.squared], { colour: HANDLE, radius: 6 });
+  }
+
+  picture() {
+    this.images.ask({ model: this.facts.model.id, kind: DECODE, count: 1, width: 2, payload: Float32Array.from(this.z), tag: this.z });
+  }
+
+  show(answer, z) {
+    this.decoded = { pixels: answer.pixels.slice(), z };
+    paint(this.find(".decoded"), answer);
+    const { pixels, channels, height, width } = this.original, image = new ImageData(width, height), out = new Uint32Array(image.data.buffer);
+    for (let i = 0; i < out.length; i++) {
+      let error = 0;
+      for (let k = i * channels; k < (i + 1) * channels; k++) error += ((pixels[k] - answer.pixels[k]) / 255) ** 2 / channels;
+      out[i] = heat(error);
+    }
+    const canvas = this.find(".errors");
+    Object.assign(canvas, { width, height });
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    this.check();
+  }
+
+  // The same log-likelihood from the pixels on the screen, once the decoded one is that of z.
+  check() {
+    const { pixels } = this.original, says = this.find(".closes");
+    if (!this.facts.images || pixels.length !== this.found.count || this.decoded?.z !== this.z) return;
+    let sum = 0, squared = 0;
+    for (let i = 0; i < pixels.length; i++) {
+      const error = ((pixels[i] - this.decoded.pixels[i]) / 255) ** 2;
+      squared += error;
+      sum += -0.5 * (LOG_2_PI + Math.log(this.c)) - error / (2 * this.c);
+    }
+    says.textContent = `Σ log N over the ${pixels.length} numbers of the pictures below, which hold 256 shades: ${number(sum)} nats, ‖x − f(z)‖² = ${number(squared)}`;
+  }
+
+  repaint() {
+    this.charts?.forEach((stage) => stage.paint());
+  }
+
+  close() {
+    super.close();
+    this.charts?.forEach((stage) => stage.close());
+    this.images.close();
+  }
+}
+
+// log N(z; 0, I) at the points of a grid over the plane.
+function normal({ left, bottom, cell, columns, rows }) {
+  const found = new Float64Array(columns * rows);
+  for (let i = 0; i < found.length; i++) {
+    const x = left + (i % columns) * cell, y = bottom + Math.floor(i / columns) * cell;
+    found[i] = -LOG_2_PI - (x * x + y * y) / 2;
+  }
+  return found;
+}
+
+const small = (value) => value.toPrecision(2);
+const signed = (value) => `${value < 0 ? "−" : "+"} ${number(Math.abs(value))}`;
+
+export default mounting(Reconstruction);
