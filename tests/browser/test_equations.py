@@ -250,6 +250,10 @@ def test_the_autoencoder_stands_before_the_vae_with_the_figures_of_their_files(r
     expect(columns).to_have_count(2)
     for column, name in zip(columns.all(), ("mnist-ae-2d", "mnist-vae-2d"), strict=True):
         expect(column).to_contain_text(name)
+        for picture in (column.locator(".here canvas"), column.locator("canvas.draws")):
+            reader.visitor.until(
+                lambda picture=picture: reader.visitor.pixels(picture).any(), "a decoded picture"
+            )
         stored = library.open_file(
             name, library.FOLDER / f"{name}.safetensors"
         ).checkpoint.description.evaluation
@@ -343,7 +347,7 @@ def test_the_discrepancy_is_the_cores_and_pointing_at_a_picture_shows_its_code(r
     pictures = reader.page.locator(".eq-pictures.samples canvas")
     expect(pictures).to_have_count(len(core["samples"]))
     pictures.nth(3).hover()
-    shown = [dimension.index for dimension in opened.dimensions[:2]]
+    shown = sorted(dimension.index for dimension in opened.dimensions[:2])
     wanted = ", ".join(f"{core['codes'][3][d]:.2f}".replace("-", "−") for d in shown)
     expect(reader.handle("z")).to_have_attribute("aria-valuetext", wanted)
 

@@ -15,9 +15,10 @@ STEP, MENU = "equations_step", "equations_menu"
 # A step and its picture have to fit onto one screen; on a phone the menu scrolls sideways instead of filling it.
 _CSS = """
 <style>
-  .st-key-equations .katex-display { margin: 0.1rem 0 0.5rem; }
+  .st-key-equations .katex-display { margin: 0.2rem 0 0.7rem; }
   .st-key-equations h3 { padding: 0 0 0.4rem; }
   @media (max-width: 46rem) {
+    .st-key-equations .katex-display { font-size: 0.82em; overflow-x: auto; overflow-y: hidden; }
     .st-key-equations_menu [role="radiogroup"] { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; }
     .st-key-equations_menu [role="radiogroup"] > * { flex: none; }
   }

@@ -52,13 +52,11 @@ def relatives(opened: OpenModel) -> tuple[OpenModel | None, list[Relative]]:
     That is the model in view, or where it has no neighbour of its own width, a bundled one of the same data that has.
     Only models that came with encoded examples count; None and nothing if there is no such VAE or autoencoder.
     """
-    known = {name: said for name, path in library.models().items() if (said := library.described(path))}
-    known[opened.name] = opened.checkpoint.description
-    same = [name for name in known if not choose.difference(opened.name, name, known)]
-    bundled = [name for name in library.bundled() if name in same]
+    known = _of_same_data(opened)
+    bundled = [name for name in library.bundled() if name in known]
     best: tuple[OpenModel | None, list[Relative]] = (None, [])
     for anchor in dict.fromkeys([opened.name, *bundled]):
-        found = _by_beta(anchor, same, known, opened)
+        found = _by_beta(anchor, known, opened)
         if len(found) > len(best[1]):
             best = (next(each for _, each in found if each.name == anchor), found)
         if len(found) > 1:
@@ -71,12 +69,10 @@ def facts(found: list[Relative]) -> dict[str, Any]:
     return {"models": [_facts(beta, opened) for beta, opened in found]}
 
 
-def _by_beta(
-    anchor: str, names: list[str], known: dict[str, Description], in_view: OpenModel
-) -> list[Relative]:
+def _by_beta(anchor: str, known: dict[str, Description], in_view: OpenModel) -> list[Relative]:
     """Which of the models differ from one in beta, rising; none if it has no beta or no examples itself."""
     found: dict[float, OpenModel] = {}
-    for name in dict.fromkeys([anchor, in_view.name, *names]):
+    for name in dict.fromkeys([anchor, in_view.name, *known]):
         beta = counterparts.beta_of(known[name].model, known[name].objective, known[anchor])
         if beta is not None and beta not in found and (each := _open(name, in_view)) is not None:
             found[beta] = each
@@ -94,8 +90,14 @@ def _open(name: str, in_view: OpenModel) -> OpenModel | None:
     return found if found.checkpoint.reference is not None else None
 
 
+def _of_same_data(opened: OpenModel) -> dict[str, Description]:
+    known = {name: said for name, path in library.models().items() if (said := library.described(path))}
+    known[opened.name] = opened.checkpoint.description
+    return {name: said for name, said in known.items() if not choose.difference(opened.name, name, known)}
+
+
 def _wanted(anchor: OpenModel) -> list[counterparts.Counterpart]:
-    there = training.there(anchor, list(library.models()))
+    there = training.there(anchor, list(_of_same_data(anchor)))
     return counterparts.with_betas(anchor.checkpoint.description, BETAS, there)
 
 
@@ -117,7 +119,7 @@ def _facts(beta: float, opened: OpenModel) -> dict[str, Any]:
     walk_files.publish(opened)
     description, reference = opened.checkpoint.description, opened.checkpoint.reference
     assert reference is not None
-    shown = [dimension.index for dimension in opened.dimensions[:2]]
+    shown = sorted(dimension.index for dimension in opened.dimensions[:2])
     labels = reference.labels
     figures = {
         name: description.evaluation.get(name)

@@ -50,7 +50,7 @@ def facts(opened: OpenModel) -> dict[str, Any]:
     mean, root = torch.zeros(latent_dim), torch.eye(latent_dim)
     if opened.checkpoint.description.model.kind != "vae":
         mean, root = fitted(reference.mean)
-    shown = [dimension.index for dimension in opened.dimensions[:2]]
+    shown = sorted(dimension.index for dimension in opened.dimensions[:2])
     labels = reference.labels
     return example.facts(opened, "") | {
         "hasPrior": opened.checkpoint.description.model.kind == "vae",

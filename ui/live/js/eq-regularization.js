@@ -44,17 +44,14 @@ class Column {
     this.find = (selector) => element.querySelector(selector);
     const { title } = model.model, vae = model.kind === "vae";
     this.find("h3").textContent = vae ? `β = ${model.beta}` : "β = 0, and no noise";
-    this.find(".kind").textContent = `${vae ? (model.beta === 1 ? "VAE" : "β-VAE") : "autoencoder"}: ${title}`;
-    this.grid = new Channel({ onAnswer: (answer, tag) => this.tiles(answer, tag), onError: page.say });
-    this.images = new Channel({ onAnswer: (answer) => this.show(answer), onError: page.say });
-    this.prior = new Channel({ onAnswer: (answer) => this.draws(answer), onError: page.say });
+    this.find(".kind").textContent = vae ? title : `autoencoder: ${title}`;
     this.own = reach(model.cloud);
     this.stage = new Stage(this.find(".plane"), { ...this.own, equal: true, names: model.shown.map((d) => `${dimensionName(d)} →`), label: `Latent space of ${title}` });
     this.stage.under((context, stage) => this.paint(context, stage));
     this.handle = new Handle(this.stage, { name: `z of ${title}`, at: [0, 0], small: true, move: (place) => this.decode(place) });
     this.find(".plane").addEventListener("pointermove", (event) => this.hover(event));
-    this.decode([0, 0]);
-    this.scale(null);
+    this.stand([0, 0]);
+    page.queue.put(`${model.model.id} here`, this.request([this.code([0, 0])]), (answer) => this.show(answer));
     this.redraw();
     this.figures(model.figures);
   }
@@ -68,10 +65,10 @@ class Column {
     return code;
   }
 
-  ask(channel, codes, tag) {
+  request(codes) {
     const width = this.model.latentDim, payload = new Float32Array(codes.length * width);
     codes.forEach((code, k) => payload.set(code, k * width));
-    channel.ask({ model: this.model.model.id, kind: DECODE, count: codes.length, width, payload, tag });
+    return { model: this.model.model.id, kind: DECODE, count: codes.length, width, payload };
   }
 
   hover(event) {
@@ -80,9 +77,13 @@ class Column {
   }
 
   decode(place) {
+    this.stand(place);
+    this.page.pointed.ask({ ...this.request([this.code(place)]), tag: this });
+  }
+
+  stand(place) {
     this.handle.set(place);
     this.find(".at").textContent = `decoded at ${place.slice(0, this.model.shown.length).map((value) => number(value, 1)).join(", ")}`;
-    this.ask(this.images, [this.code(place)]);
   }
 
   show(answer) {
@@ -94,9 +95,8 @@ class Column {
   // The same standard normal numbers for every model.
   redraw() {
     const { latentDim } = this.model, zero = new Array(latentDim).fill(0), noise = gaussianDraws({ mean: zero, std: zero.map(() => 1) }, DRAWS, this.page.seed);
-    this.noise = Array.from({ length: DRAWS }, (_, k) => noise.subarray(k * latentDim, (k + 1) * latentDim));
-    this.ask(this.prior, this.noise);
-    this.stage.paint();
+    const codes = Array.from({ length: DRAWS }, (_, k) => noise.subarray(k * latentDim, (k + 1) * latentDim));
+    this.page.queue.put(`${this.model.model.id} draws`, this.request(codes), (answer) => this.draws(answer));
   }
 
   draws(answer) {
@@ -118,7 +118,7 @@ class Column {
         codes.push(this.code([along(range.x, column), along(range.y, SIDE - 1 - row)]));
       }
     }
-    this.ask(this.grid, codes, range);
+    this.page.queue.put(`${this.model.model.id} plane`, this.request(codes), (answer) => this.tiles(answer, range));
   }
 
   tiles(answer, range) {
@@ -175,7 +175,43 @@ class Column {
 
   close() {
     this.stage.close();
-    for (const channel of [this.grid, this.images, this.prior]) channel.close();
+  }
+}
+
+// Requests that wait for each other, so that many planes never fill the line: of one key, the newest.
+class Queue {
+  constructor(say) {
+    this.waiting = new Map();
+    this.channel = new Channel({
+      onAnswer: (answer, take) => {
+        take(answer);
+        this.next();
+      },
+      onError: (sentence) => {
+        say(sentence);
+        this.next();
+      },
+    });
+  }
+
+  put(key, request, take) {
+    this.waiting.set(key, { ...request, tag: take });
+    this.next();
+  }
+
+  next() {
+    if (this.channel.busy || !this.waiting.size) return;
+    const [key, request] = this.waiting.entries().next().value;
+    this.waiting.delete(key);
+    this.channel.ask(request);
+  }
+
+  clear() {
+    this.waiting.clear();
+  }
+
+  close() {
+    this.channel.close();
   }
 }
 
@@ -185,6 +221,8 @@ class Regularization {
     Object.assign(this, { root, facts, look: "both", seed: 1, columns: [] });
     this.find = (selector) => root.querySelector(selector);
     this.say = (sentence) => (this.find(".message").textContent = sentence);
+    this.queue = new Queue(this.say);
+    this.pointed = new Channel({ onAnswer: (answer, column) => column.show(answer), onError: this.say });
     for (const button of root.querySelectorAll("[data-look]")) button.addEventListener("click", () => this.choose(button.dataset.look));
     this.find(".one-scale").addEventListener("change", () => this.rescale());
     this.find(".another").addEventListener("click", () => {
@@ -272,6 +310,7 @@ class Regularization {
 
   clear() {
     this.leave?.abort();
+    this.queue.clear();
     for (const column of this.columns) column.close();
     this.columns = [];
     this.find(".eq-columns").replaceChildren();
@@ -279,6 +318,8 @@ class Regularization {
 
   close() {
     this.clear();
+    this.queue.close();
+    this.pointed.close();
   }
 }
 
