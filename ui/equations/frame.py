@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ui import session
 from ui.library import OpenModel
 
-STEP, MENU = "equations_step", "equations_menu"
+STEP, MENU, NAMED = "equations_step", "equations_menu", "equations_address"
 
 # A step and its picture have to fit onto one screen; on a phone the menu scrolls sideways instead of filling it.
 _CSS = """
@@ -83,16 +83,23 @@ def _menu(row: DeltaGenerator) -> int:
 
 
 def _in_view() -> int:
-    """What was chosen before, else what the address says, else the first."""
+    """What was chosen before, unless the browser went back to another address; at first what the address says."""
+    said = _number(st.query_params.get("step", ""))
     if STEP not in st.session_state:
-        said = st.query_params.get("step") or session.arrived_with().get("step", "")
-        st.session_state[STEP] = int(said) if said.isdecimal() and 1 <= int(said) <= len(STEPS) else 1
+        st.session_state[STEP] = said or _number(session.arrived_with().get("step", "")) or 1
+    elif said and st.session_state.get(NAMED) not in (None, said):
+        st.session_state[STEP] = said
     number: int = st.session_state[STEP]
     return number
 
 
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and 1 <= int(text) <= len(STEPS) else None
+
+
 def _go(number: int) -> None:
     st.session_state[STEP] = number
+    st.session_state[NAMED] = None  # the address still names the step before
 
 
 def _turn(row: DeltaGenerator, number: int) -> None:
@@ -117,3 +124,4 @@ def _keep(opened: OpenModel, number: int) -> None:
     for name, value in (("model", opened.name), ("step", str(number))):
         if st.query_params.get(name) != value:
             st.query_params[name] = value
+    st.session_state[NAMED] = number

@@ -24,10 +24,9 @@ Relative = tuple[float, OpenModel]  # the weight of its KL term, 0 of an autoenc
 def show(opened: OpenModel) -> None:
     """Show models that differ in beta side by side, and offer to train those that are not there."""
     st.markdown(
-        "The reconstruction term alone would put every $x$ wherever it can be told from the others, and make $q(z|x)$ "
-        "a point: the space tears into islands, and between them the decoder was never asked anything. The KL term, "
-        "with its weight $\\beta$, pulls them together around the origin, so that close codes decode to close images "
-        "(*continuity*) and a draw of the prior has data near it (*completeness*)."
+        "The reconstruction term alone puts every $x$ where it is told apart best and makes $q(z|x)$ a point: the "
+        "space tears into islands. The KL term, weighted by $\\beta$, pulls them together around the origin, so that "
+        "close codes decode to close images (*continuity*) and a draw of the prior has data near it (*completeness*)."
     )
     st.latex(
         r"\mathcal L_\beta(x) = \mathbb E_{q(z|x)}[\log p(x|z)] - \beta\,\mathrm{KL}\big(q(z|x)\,\|\,p(z)\big)"
