@@ -229,6 +229,7 @@ def test_the_diagonal_case_begins_with_the_encoders_answer_and_follows_its_slide
     reference = opened.checkpoint.reference
     mean, std = (each[0].double().numpy() for each in (reference.mean, (0.5 * reference.log_variance).exp()))
     closes = reader.page.locator(".closes").nth(1)
+    closes.scroll_into_view_if_needed()
     expect(closes).to_contain_text("sum of 2 dimensions", timeout=PATIENCE_MS)
 
     def said():

@@ -33,7 +33,7 @@ function whenNear(element, act) {
     if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
     observer.disconnect();
     act();
-  }, { rootMargin: NEAR });
+  }, { rootMargin: NEAR, scrollMargin: NEAR }); // the page scrolls within an element of its own
   observer.observe(element);
   return observer;
 }
