@@ -22,8 +22,10 @@ def show(opened: OpenModel) -> None:
     if chosen is None:
         st.info(instead)
         return
-    live.component("reconstruction", example.facts(chosen, instead), "eq-model.css")
     likelihood = chosen.checkpoint.description.model.likelihood
+    # A Bernoulli's mean lies within [0, 1] as pictures do; another's is cut to it in them.
+    more = {"cut": likelihood != "bernoulli"}
+    live.component("reconstruction", example.facts(chosen, instead) | more, "eq-model.css")
     st.caption(
         f"Kingma & Welling 2014, *Auto-Encoding Variational Bayes*, appendix C.2; c as the price of distortion: Alemi et "
         f"al. 2018, *Fixing a Broken ELBO*. {chosen.name} was trained with the likelihood {likelihood}; "

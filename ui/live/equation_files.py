@@ -35,7 +35,8 @@ from vae_core.objectives import gaussian_kl
 MOST_DRAWS, MOST_REPEATS, MOST_IN_ALL = 200_000, 50, 400_000  # of the prior: a few seconds
 BOUND_DRAWS = 5000  # of q, for the bound that stands for log p(x) beyond two latent dimensions
 PICTURES = 24
-VARIANCES = np.geomspace(1e-3, 1, 31)  # c, in squared pixel units
+VARIANCES = np.geomspace(1e-3, 30, 46)  # c, in squared pixel units
+HELD = (30.0, 1.0, 0.03)  # the largest c of each plane: a smaller one needs a finer plane of less
 
 
 def marginal(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, Any]:
@@ -103,20 +104,25 @@ def reconstruction(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, A
     _check_planar(subject)
     cells = _whole(asked, "cells", 128, 32, plane.MOST_CELLS)
     model, x, q = subject.model, subject.x, posterior.encoded(subject.model, subject.x)
-    low, high = by_error.window(model, x, q, float(VARIANCES[-1]), gone)
-    tell(0.6)
-    across, up = (torch.linspace(a, b, cells, dtype=torch.float64) for a, b in zip(low, high, strict=True))
-    points = torch.stack(
-        torch.meshgrid(across, up, indexing="xy"), -1
-    )  # rows from below, as the page reads them
-    squared = by_error.squared_errors(model, x, points.reshape(-1, 2)).reshape(cells, cells).numpy()
-    if gone():
-        raise Stopped("The squared errors were stopped before they were shown.")
-    tell(0.8)
+    planes = []
+    for done, c in enumerate(HELD, 1):
+        planes.append(_errors(subject, by_error.window(model, x, q, c, gone), cells))
+        if gone():
+            raise Stopped("The squared errors were stopped before they were shown.")
+        tell(done / len(HELD))
     noise = torch.randn(1000, 2, generator=_generator(asked))
     at_mean = by_error.squared_errors(model, x, q.mean[None])
     return {
-        "grid": _plane(float(low[0]), float(low[1]), float(across[1] - across[0]), squared),
+        "grids": [
+            {"c": c}
+            | _plane(
+                float(each.points[0, 0, 0]),
+                float(each.points[0, 0, 1]),
+                float(each.points[0, 1, 0] - each.points[0, 0, 0]),
+                each.squared,
+            )
+            for c, each in zip(HELD, planes, strict=True)
+        ],
         "count": x.numel(),
         **_moments(q),
         "squared": float(at_mean),
@@ -125,7 +131,7 @@ def reconstruction(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, A
         "x": _picture(x),
         "decoded": _picture(_decoded(model, q.mean[None])),
         "variance": _variance(subject),
-        "curve": _curve(squared, points.numpy(), x.numel()),
+        "curve": _curve(planes, x.numel()),
         "seconds": time.perf_counter() - started,
     }
 
@@ -259,13 +265,32 @@ def _check_planar(subject: Subject) -> None:
         )
 
 
-def _curve(squared: np.ndarray, points: np.ndarray, count: int) -> list[dict[str, float]]:
-    found = [(c, by_error.tradeoff(squared, points, count, c)) for c in VARIANCES.tolist()]
-    return [
-        {"c": c, "logEvidence": each.log_evidence, "squared": each.squared_error, "rate": each.rate}
-        for c, each in found
-        if each.cells >= by_error.RESOLVED
-    ]
+@dataclass(frozen=True, eq=False)
+class _Errors:
+    """||x - f(z)||^2 at the points of a latent plane, row by row from below."""
+
+    points: np.ndarray  # (rows, columns, 2)
+    squared: np.ndarray  # (rows, columns)
+
+
+def _errors(subject: Subject, corners: tuple[np.ndarray, np.ndarray], cells: int) -> _Errors:
+    across, up = (np.linspace(low, high, cells) for low, high in zip(*corners, strict=True))
+    points = np.stack(np.meshgrid(across, up), -1)
+    squared = by_error.squared_errors(subject.model, subject.x, torch.from_numpy(points.reshape(-1, 2)))
+    return _Errors(points, squared.reshape(cells, cells).numpy())
+
+
+def _curve(planes: list[_Errors], count: int) -> list[dict[str, float]]:
+    """Rate and error of every c, on the finest plane that holds its posterior, as far as that tells it."""
+    found = []
+    for c in VARIANCES.tolist():
+        errors = planes[sum(c <= held for held in HELD) - 1]
+        each = by_error.tradeoff(errors.squared, errors.points, count, c)
+        if each.cells >= by_error.RESOLVED:
+            found.append(
+                {"c": c, "logEvidence": each.log_evidence, "squared": each.squared_error, "rate": each.rate}
+            )
+    return found
 
 
 def _variance(subject: Subject) -> float | None:

@@ -44,8 +44,9 @@ figures again.
     POST /equations/reconstruction {"cells": 128}
         ||x - f(z)||^2 on a latent plane, for models with two latent dimensions (else {"error"}), so that with any c
         log N(x; f(z), c I) = -squared / (2 c) - (count / 2) log(2 pi c) is known everywhere
-        "grid"         as above, with "values": ||x - f(z)||^2, summed over all numbers of x; it holds the posterior of
-                       c = 1, so that of any smaller c too
+        "grids"        [as above, with "values": ||x - f(z)||^2, summed over all numbers of x, and "c": it holds the
+                       posterior of that c, so that of any smaller one, ...] c falling: the last with at least the c
+                       in question is the finest that holds its posterior
         "count"        numbers in x
         "mean", "std"  q(z|x); "squared": ||x - f(m)||^2 at its mean m; "expected": E_q ||x - f(z)||^2; "rate":
                        KL(q || N(0, I))

@@ -118,17 +118,21 @@ def test_evidence_closes_for_the_browser_as_for_us(client, shown):
 
 def test_reconstruction_knows_the_squared_error_everywhere(client, shown):
     found = ask(client, "reconstruction", model=shown.id, nth=3)
-    grid, x = grid_of(found), posterior_files.subject_of({"model": shown.id, "nth": 3}).x
-    for row, column in ((0, 0), (60, 70), (127, 5)):
-        code = torch.tensor([[grid.left + column * grid.cell, grid.bottom + row * grid.cell]])
-        with torch.inference_mode():
-            expected = float((shown.checkpoint.model.decode(code.float()).mean - x).square().sum())
-        assert grid.log_joint[row, column] == pytest.approx(expected, rel=1e-4)
+    x = posterior_files.subject_of({"model": shown.id, "nth": 3}).x
+    for each in found["grids"]:
+        grid = grid_of({"grid": each})
+        for row, column in ((0, 0), (60, 70), (127, 5)):
+            code = torch.tensor([[grid.left + column * grid.cell, grid.bottom + row * grid.cell]])
+            with torch.inference_mode():
+                expected = float((shown.checkpoint.model.decode(code.float()).mean - x).square().sum())
+            assert grid.log_joint[row, column] == pytest.approx(expected, rel=1e-4)
+    assert [each["c"] for each in found["grids"]] == [30, 1, 0.03]
+    assert np.diff([each["cell"] for each in found["grids"]]).max() < 0
     assert (found["count"], found["variance"]) == (64, pytest.approx(0.04))
     assert found["expected"] > found["squared"] > 0
     rates = [each["rate"] for each in found["curve"]]
-    assert len(rates) > 10
-    assert (np.diff(rates) < 0).all()
+    assert len(rates) > 30
+    assert (np.diff(rates) < 0).all()  # also from one plane to the next
     own = min(found["curve"], key=lambda each: abs(each["c"] - 0.04))
     assert own["rate"] == pytest.approx(found["rate"], rel=0.3)
     assert found["x"]["height"] == found["decoded"]["width"] == 8

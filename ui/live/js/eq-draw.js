@@ -154,7 +154,7 @@ export class Stage {
     for (const { value, text: words } of this.ticks(0, Math.max(2, Math.floor(size.across / APART.x)))) {
       const [x] = this.toScreen(value, this.range.y[0]);
       context.fillRect(x - 0.5, low, 1, 4);
-      context.fillText(words, clamp(x, size.left + 6, size.width - 14), low + 11);
+      context.fillText(words, Math.min(x, size.width - context.measureText(words).width / 2), low + 11);
     }
     context.textAlign = "right";
     for (const { value, text: words } of this.ticks(1, Math.max(2, Math.floor(size.down / APART.y)))) {
@@ -246,6 +246,7 @@ export class Handle {
   render() {
     const [x, y] = this.stage.toScreen(...this.at);
     this.element.setAttribute("transform", `translate(${x.toFixed(2)} ${y.toFixed(2)})`);
+    this.element.dataset.at = this.at.join(" ");
     this.element.setAttribute("aria-valuenow", this.at[0].toPrecision(4));
     this.element.setAttribute("aria-valuetext", this.at.map((value) => figure(value)).join(", "));
   }

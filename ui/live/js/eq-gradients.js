@@ -17,14 +17,14 @@ const ROADS = {
 
 const TEMPLATE = `
   <div class="eq-two fit">
-    <figure><div class="cloud"></div><figcaption>one dot per draw: the gradient by two parameters at once; dashed: the exact gradient</figcaption></figure>
+    <figure><div class="cloud"></div><figcaption>one dot per draw: the gradient by two parameters at once<span class="of-exact">; dashed: the exact gradient</span></figcaption></figure>
     <div class="eq-side">
       <div class="eq-buttons"><span>by</span><span class="parameters" role="group" aria-label="Parameter"></span>
         <label><input type="checkbox" class="close"> zoom in on reparameterization</label><label><input type="checkbox" class="with-baseline"> baseline</label></div>
       <label class="eq-slide">draws <input type="range" class="n" min="0" max="100" value="100" disabled aria-label="Number of draws"><output></output><button type="button" class="again">Draw anew</button></label>
       <div class="eq-charts">
         <figure><div class="histogram"></div><figcaption>the draws as histograms, each to its own peak</figcaption></figure>
-        <figure><div class="running"></div><figcaption>their mean after n draws, ± 2 standard errors; dashed: exact</figcaption></figure>
+        <figure><div class="running"></div><figcaption>their mean after n draws, ± 2 standard errors<span class="of-exact">; dashed: exact</span></figcaption></figure>
       </div>
       <div class="eq-sideways"><table class="eq-roads"><thead><tr><th></th><th>mean</th><th>± error</th><th>off exact by</th><th>variance</th><th>ratio</th></tr></thead><tbody>
         ${Object.entries(ROADS).map(([road, { name, colour }]) => `<tr data-road="${road}"><th scope="row"><i style="background: ${colour}"></i>${name}</th><td class="mean"></td><td class="error"></td><td class="off"></td><td class="variance"></td><td class="ratio"></td></tr>`).join("")}
@@ -63,6 +63,7 @@ class Gradients extends ModelStep {
     this.found = { ...found, draws: Object.fromEntries(Object.keys(ROADS).map((road) => [road, floats(found[road].draws)])) };
     if (this.parameter >= found.parameters.length) this.parameter = 0;
     this.slider.disabled = false;
+    for (const words of this.root.querySelectorAll(".of-exact")) words.hidden = !found.exact;
     this.choices();
     this.choose(this.parameter);
   }

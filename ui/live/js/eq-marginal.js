@@ -37,7 +37,7 @@ class Marginal extends ModelStep {
     this.slider = this.find(".n");
     this.slider.addEventListener("input", () => this.slide());
     this.find(".again").addEventListener("click", () => this.draw());
-    this.images = new Channel({ onAnswer: (answer) => this.show(answer), onError: (sentence) => this.say(sentence) });
+    this.images = new Channel({ onAnswer: (answer, tag) => this.show(answer, tag), onError: (sentence) => this.say(sentence) });
   }
 
   async take(example, signal) {
@@ -96,7 +96,7 @@ class Marginal extends ModelStep {
     set("needed", found.needed === null ? "unknown" : count(found.needed));
     const { count: many, shares } = this.carriers;
     this.find(".where").innerHTML = `Of the first repeat's ${n.toLocaleString("en")} draws of p(z), <b class="carries">${many.toLocaleString("en")}</b> hold${many === 1 ? "s" : ""} ${100 * HEAVY} % of the sum; the ellipse is q(z|x) at 2σ`;
-    set("shares", shares.slice(0, SHOWN).map((share) => `${(100 * share).toFixed(share > 0.0995 ? 0 : 1)} %`).join(" · "));
+    set("shares", `${shares.filter((share, k) => k === 0 || share > 0.0005).map((share) => `${(100 * share).toFixed(share > 0.0995 ? 0 : 1)} %`).join(", ")} of the sum`);
     this.charts.forEach((stage) => stage.paint());
     this.picture();
   }

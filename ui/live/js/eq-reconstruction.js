@@ -10,25 +10,26 @@ import { heat } from "./run-colours.js";
 import { mounting } from "./eq-step.js";
 import { paint } from "./paint.js";
 
-const FIRST = 0.05; // c
+const FIRST = 3; // c
+const FAR = 4; // of the prior's plane
+const CLOSE = 6; // standard deviations of the posterior that the plane shows from close by
 const HANDLE = "#ff8c2b";
 const LOG_2_PI = Math.log(2 * Math.PI);
 
 const TEMPLATE = `
   <div class="eq-two fit">
-    <figure><div class="plane"></div><figcaption>p(z|x) if p(x|z) = N(f(z), cI), brighter is denser; drag <b class="q">z</b></figcaption></figure>
+    <figure><div class="plane"></div><figcaption>p(z|x) if p(x|z) = N(f(z), cI), brighter is denser; drag <b class="q">z</b>. <label><input type="checkbox" class="close"> zoom in</label></figcaption></figure>
     <div class="eq-side">
       <label class="eq-slide">c <input type="range" class="c" step="0.01" disabled aria-label="Variance c of the likelihood"><output></output><button type="button" class="own" hidden>the model's c</button></label>
       <p class="formula"></p>
-      <p class="closes" role="status"></p>
       <div class="eq-charts">
         <figure><div class="likelihood"></div><figcaption>log N(x; f(z), cI) by the squared error: a line of slope −1/(2c), with <b class="q">z</b> on it</figcaption></figure>
         <figure><div class="trade"></div><figcaption>every c has its posterior; at this one a nat of KL buys 2c = <b class="price"></b> of squared error, the slope of the tangent</figcaption></figure>
       </div>
-      <p class="parts"></p>
-      <div class="eq-row"><figure><canvas class="original" role="img" aria-label="x"></canvas><figcaption>x</figcaption></figure>
+      <div class="eq-row with-words"><figure><canvas class="original" role="img" aria-label="x"></canvas><figcaption>x</figcaption></figure>
         <figure><canvas class="decoded" role="img" aria-label="f(z)"></canvas><figcaption>f(z)</figcaption></figure>
-        <figure><canvas class="errors" role="img" aria-label="Squared error of each pixel"></canvas><figcaption>(x − f(z))²</figcaption></figure></div>
+        <figure><canvas class="errors" role="img" aria-label="Squared error of each pixel"></canvas><figcaption>(x − f(z))²</figcaption></figure>
+        <div class="eq-side"><p class="closes" role="status"></p><p class="parts"></p></div></div>
     </div>
   </div>`;
 
@@ -36,9 +37,10 @@ class Reconstruction extends ModelStep {
   constructor(root, facts) {
     super(root, facts, TEMPLATE);
     this.heat = new Heat();
-    this.images = new Channel({ onAnswer: (answer) => this.show(answer), onError: (sentence) => this.say(sentence) });
+    this.images = new Channel({ onAnswer: (answer, tag) => this.show(answer, tag), onError: (sentence) => this.say(sentence) });
     this.slider = this.find(".c");
     this.slider.addEventListener("input", () => this.change());
+    this.find(".close").addEventListener("change", () => this.found && this.change());
     this.find(".own").addEventListener("click", () => {
       this.slider.value = Math.log10(this.found.variance);
       this.change();
@@ -48,11 +50,10 @@ class Reconstruction extends ModelStep {
   async take(example, signal) {
     const found = await this.ask("reconstruction", {}, signal);
     if (signal.aborted) return;
-    const grid = { ...found.grid, values: floats(found.grid.values) };
-    Object.assign(this, { found, grid, z: found.mean.slice(), squared: new Surface(grid), original: { ...found.x, pixels: bytes(found.x.pixels) } });
-    Object.assign(this, { prior: normal(grid), joint: new Float64Array(grid.values.length) });
+    const planes = found.grids.map((grid) => refined({ ...grid, values: floats(grid.values) }));
+    Object.assign(this, { found, planes, z: found.mean.slice(), original: { ...found.x, pixels: bytes(found.x.pixels) } });
     const former = this.slider.disabled ? Math.log10(found.variance ?? FIRST) : Number(this.slider.value);
-    Object.assign(this.slider, { min: Math.log10(found.curve[0].c), max: 0, disabled: false });
+    Object.assign(this.slider, { min: Math.log10(found.curve[0].c), max: Math.log10(found.curve.at(-1).c), disabled: false });
     this.slider.value = former;
     this.find(".own").hidden = found.variance === null;
     for (const canvas of this.root.querySelectorAll(".step .eq-row canvas")) canvas.style.aspectRatio = `${this.original.width} / ${this.original.height}`;
@@ -67,38 +68,54 @@ class Reconstruction extends ModelStep {
   }
 
   place() {
-    const { left, bottom, cell, columns, rows } = this.grid, { curve: known } = this.found;
-    const x = [left, left + (columns - 1) * cell], y = [bottom, bottom + (rows - 1) * cell], errors = this.grid.values;
-    const least = errors.reduce((a, b) => Math.min(a, b)), most = errors.reduce((a, b) => Math.max(a, b));
+    const { curve: known } = this.found, extent = [-FAR, FAR];
+    const most = this.planes[0].values.reduce((a, b) => Math.max(a, b));
     this.charts?.forEach((stage) => stage.close());
-    const plane = new Stage(this.find(".plane"), { x, y, equal: true, names: [0, 1].map((d) => `${dimensionName(d)} →`), label: "The posterior under N(f(z), cI) as a heat map" });
-    const line = new Stage(this.find(".likelihood"), { x: [0, 1.05 * most], y: [-1, 0], names: ["squared error →", "nats →"], aspect: 1.45, label: "Log-likelihood by the squared error" });
+    const plane = new Stage(this.find(".plane"), { x: extent, y: extent, equal: true, names: [0, 1].map((d) => `${dimensionName(d)} →`), label: "The posterior under N(f(z), cI) as a heat map" });
+    const line = new Stage(this.find(".likelihood"), { x: [0, 1.05 * most], y: [-1, 0], names: ["squared error →", "nats →"], aspect: 1.9, label: "Log-likelihood by the squared error" });
     const rates = known.map((each) => each.rate), high = known.at(-1).squared;
-    const trade = new Stage(this.find(".trade"), { x: [0, 1.05 * Math.max(...rates)], y: [0.9 * Math.min(least, high), 1.05 * high], names: ["KL(p(z|x) ‖ p(z)) →", "squared error →"], aspect: 1.45, label: "Expected squared error by KL, for every c" });
+    const trade = new Stage(this.find(".trade"), { x: [0, 1.05 * Math.max(...rates)], y: [0, 1.05 * high], names: ["KL(p(z|x) ‖ p(z)) →", "squared error →"], aspect: 1.9, label: "Expected squared error by KL, for every c" });
     Object.assign(this, { plane, line, most, charts: [plane, line, trade] });
     plane.under((context, stage) => this.heat.paint(context, stage));
     line.under((context, stage) => this.paintLine(context, stage));
     trade.under((context, stage) => this.paintTrade(context, stage));
-    this.handle = new Handle(plane, { name: "z", at: this.z, colour: HANDLE, move: (z) => this.drag(z) });
+    this.handle = new Handle(plane, { name: "z", at: this.z, colour: HANDLE, small: true, move: (z) => this.drag(z) });
   }
 
-  // Another c: another posterior over the same squared errors.
+  // Another c: another posterior over the same squared errors, on the finest plane that holds it.
   change() {
-    const { c, grid, joint } = this, { values } = grid;
+    const { c, planes } = this, plane = planes.findLast((each) => each.c >= c) ?? planes[0], { values, prior, joint, cell } = plane;
     let most = -Infinity;
-    for (let i = 0; i < joint.length; i++) most = Math.max(most, (joint[i] = this.prior[i] - values[i] / (2 * c)));
+    for (let i = 0; i < joint.length; i++) most = Math.max(most, (joint[i] = prior[i] - values[i] / (2 * c)));
     let sum = 0, squared = 0, rate = 0;
     for (let i = 0; i < joint.length; i++) {
       const weight = Math.exp(joint[i] - most);
       sum += weight;
       squared += weight * values[i];
-      rate += weight * (joint[i] - this.prior[i]);
+      rate += weight * (joint[i] - prior[i]);
     }
-    const logSum = most + Math.log(sum) + 2 * Math.log(grid.cell); // log of the integral, without the constant
+    const logSum = most + Math.log(sum) + 2 * Math.log(cell); // log of the integral, without the constant
     this.now = { squared: squared / sum, rate: rate / sum - logSum, logEvidence: logSum + this.constant };
-    this.heat.set(grid, (i) => Math.exp(joint[i] - most));
-    this.plane.paint();
+    this.heat.set(plane, (i) => Math.exp(joint[i] - most));
+    this.look(plane, most, sum);
     this.tell();
+  }
+
+  // The prior's plane, or around the posterior.
+  look({ left, bottom, cell, columns, joint }, most, sum) {
+    if (!this.find(".close").checked) return this.plane.view([-FAR, FAR], [-FAR, FAR]);
+    const first = [0, 0], second = [0, 0];
+    for (let i = 0; i < joint.length; i++) {
+      const weight = Math.exp(joint[i] - most) / sum, place = [left + (i % columns) * cell, bottom + Math.floor(i / columns) * cell];
+      for (const d of [0, 1]) {
+        first[d] += weight * place[d];
+        second[d] += weight * place[d] * place[d];
+      }
+    }
+    const half = CLOSE * Math.sqrt(Math.max(...first.map((mean, d) => second[d] - mean * mean), cell * cell));
+    this.plane.view(...first.map((mean) => [mean - half, mean + half]));
+    const z = this.plane.within(this.z);
+    if (z.some((value, d) => value !== this.z[d])) this.drag(z);
   }
 
   drag(z) {
@@ -108,16 +125,21 @@ class Reconstruction extends ModelStep {
     this.picture();
   }
 
+  // From the finest plane around z.
+  get squaredHere() {
+    return (this.planes.findLast(({ surface }) => surface.holds(...this.z)) ?? this.planes[0]).surface.at(...this.z);
+  }
+
   get constant() {
     return -(this.found.count / 2) * (LOG_2_PI + Math.log(this.c));
   }
 
   tell() {
-    const { c, now, found } = this, squared = this.squared.at(...this.z), likelihood = -squared / (2 * c) + this.constant;
+    const { c, now, found } = this, squared = this.squaredHere, likelihood = -squared / (2 * c) + this.constant;
     this.find(".eq-slide output").textContent = small(c);
-    this.find(".formula").innerHTML = `log N(x; f(z), cI) = −${number(squared)} ∕ (2 · ${small(c)}) ${signed(this.constant)} = <b>${number(likelihood)}</b> nats`;
+    this.find(".formula").innerHTML = `log N(x; f(z), cI) = −${number(squared, 2)} ∕ (2 · ${small(c)}) ${signed(this.constant)} = <b>${number(likelihood, 2)}</b> nats`;
     this.find(".price").textContent = small(2 * c);
-    this.find(".parts").textContent = `At this c: log p(x) = E[log N(x; f(z), cI)] − KL = ${number(this.constant - now.squared / (2 * c))} − ${number(now.rate)} = ${number(now.logEvidence)} nats, and E‖x − f(z)‖² = ${number(now.squared)} (${found.count} numbers)`;
+    this.find(".parts").textContent = `At this c: log p(x) = E[log N(x; f(z), cI)] − KL = ${number(this.constant - now.squared / (2 * c), 2)} − ${number(now.rate, 2)} = ${number(now.logEvidence, 2)} nats, and E‖x − f(z)‖² = ${number(now.squared, 2)} in ${found.count} numbers`;
     const steep = [this.constant - this.most / (2 * c), this.constant];
     this.line.view([0, 1.05 * this.most], [steep[0] - 0.03 * (steep[1] - steep[0]), steep[1] + 0.06 * (steep[1] - steep[0])]);
     this.charts[2].paint();
@@ -125,7 +147,7 @@ class Reconstruction extends ModelStep {
   }
 
   paintLine(context, stage) {
-    const { c, most } = this, squared = this.squared.at(...this.z), at = (error) => this.constant - error / (2 * c);
+    const { c, most } = this, squared = this.squaredHere, at = (error) => this.constant - error / (2 * c);
     curve(context, stage, [0, most], [at(0), at(most)], { colour: stage.colours.accent, width: 2 });
     curve(context, stage, [squared, squared, 0], [stage.range.y[0], at(squared), at(squared)], { colour: stage.colours.text, width: 1, dash: [3, 3], alpha: 0.7 });
     dot(context, stage, [squared, at(squared)], { colour: HANDLE, radius: 6 });
@@ -167,7 +189,7 @@ class Reconstruction extends ModelStep {
       squared += error;
       sum += -0.5 * (LOG_2_PI + Math.log(this.c)) - error / (2 * this.c);
     }
-    says.textContent = `Σ log N over the ${pixels.length} numbers of the pictures below, which hold 256 shades: ${number(sum)} nats, ‖x − f(z)‖² = ${number(squared)}`;
+    says.textContent = `Number by number, from the two pictures in 256 shades${this.facts.cut ? ", f(z) cut to [0, 1]" : ""}: Σ log N = ${number(sum, 2)} nats, ‖x − f(z)‖² = ${number(squared, 2)}`;
   }
 
   repaint() {
@@ -181,6 +203,14 @@ class Reconstruction extends ModelStep {
   }
 }
 
+// A plane of squared errors with a point between every two, so that a narrower posterior is told.
+function refined(grid) {
+  const surface = new Surface(grid), columns = 2 * grid.columns - 1, rows = 2 * grid.rows - 1, cell = grid.cell / 2;
+  const fine = { ...grid, columns, rows, cell, values: new Float64Array(columns * rows) };
+  for (let i = 0; i < fine.values.length; i++) fine.values[i] = surface.at(grid.left + (i % columns) * cell, grid.bottom + Math.floor(i / columns) * cell);
+  return { ...fine, surface, prior: normal(fine), joint: new Float64Array(columns * rows) };
+}
+
 // log N(z; 0, I) at the points of a grid over the plane.
 function normal({ left, bottom, cell, columns, rows }) {
   const found = new Float64Array(columns * rows);
@@ -192,6 +222,6 @@ function normal({ left, bottom, cell, columns, rows }) {
 }
 
 const small = (value) => value.toPrecision(2);
-const signed = (value) => `${value < 0 ? "−" : "+"} ${number(Math.abs(value))}`;
+const signed = (value) => `${value < 0 ? "−" : "+"} ${number(Math.abs(value), 2)}`;
 
 export default mounting(Reconstruction);
