@@ -108,7 +108,9 @@ def _jacobian(checkpoint: str, way: str, count: int) -> Callable[[], object]:
     from torch.func import jacfwd, jacrev, vmap
 
     from vae_core import checkpoint as checkpoints
+    from vae_core.latent.metric import make_forward_mode_ready
 
+    make_forward_mode_ready()
     model = checkpoints.load(_file(checkpoint)).model
     codes = torch.from_numpy(_some(model.latent_dim, count))
 

@@ -74,7 +74,7 @@ def _eigenvalues(metric: Float[Tensor, "n latent latent"]) -> Float[Tensor, "n l
 
 
 def _forward_mode(decode: Decode) -> Tangents:
-    _make_forward_mode_ready()
+    make_forward_mode_ready()
 
     def push(
         codes: Float[Tensor, "n latent"], directions: Float[Tensor, "k latent"]
@@ -96,7 +96,7 @@ def _metric(columns: Float[Tensor, "n k pixels"]) -> Float[Tensor, "n k k"]:
 
 
 @cache
-def _make_forward_mode_ready() -> None:
+def make_forward_mode_ready() -> None:
     """Let torch load its forward-mode rules, in which it uses what it has itself deprecated, without a warning."""
     with _FORWARD_MODE, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
