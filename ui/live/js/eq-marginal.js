@@ -9,6 +9,7 @@ import { mounting } from "./eq-step.js";
 import { paint } from "./paint.js";
 
 const REPEATS = 10, DRAWS = 10_000;
+const PLANE = 2, FEWER = 2000; // beyond a plane: decoders are larger, and far more draws would not settle it either
 const HEAVY = 0.9; // of the sum that the heaviest draws hold
 const SHOWN = 6; // draws as pictures
 const FAR = 4; // of the prior's plane
@@ -55,7 +56,7 @@ class Marginal extends ModelStep {
   }
 
   async measure(signal) {
-    const found = await this.ask("marginal", { repeats: REPEATS, draws: DRAWS, seed: this.seed }, signal);
+    const found = await this.ask("marginal", { repeats: REPEATS, draws: this.draws, seed: this.seed }, signal);
     if (signal.aborted) return;
     const { latentDim, order } = this.facts;
     this.pair = latentDim === 2 ? [0, 1] : order.slice(0, 2);
@@ -70,13 +71,17 @@ class Marginal extends ModelStep {
   place() {
     const { counts, estimates, evidence } = this.found, first = counts.findIndex((count) => count >= SETTLING);
     const span = Math.max(LEAST_SPAN, ...estimates.map((line) => evidence.value - line[first])), top = evidence.value + 0.12 * span;
-    const x = [1, DRAWS], y = [evidence.value - 1.05 * span, Math.max(top, ...estimates.map((line) => Math.max(...line.slice(first)) + 0.03 * span))];
+    const x = [1, this.draws], y = [evidence.value - 1.05 * span, Math.max(top, ...estimates.map((line) => Math.max(...line.slice(first)) + 0.03 * span))];
     const names = this.pair.map((d) => dimensionName(d) + " →");
     this.charts?.forEach((stage) => stage.close());
     const chart = new Stage(this.find(".estimates"), { x, y, log: [true, false], names: ["draws n →", "nats →"], aspect: 3.5, label: "Estimates of log p(x) by the number of draws" });
     const plane = new Stage(this.find(".plane"), { x: [-FAR, FAR], y: [-FAR, FAR], equal: true, names, label: "Draws of the prior; those that carry the estimate are marked" });
     this.charts = [chart.under((context, stage) => this.paintEstimates(context, stage)), plane.under((context, stage) => this.paintDraws(context, stage))];
     this.find(".evidence").textContent = `${evidence.exact ? "log p(x)" : "an importance-weighted bound of log p(x)"} = ${number(evidence.value)}`;
+  }
+
+  get draws() {
+    return this.facts.latentDim > PLANE ? FEWER : DRAWS;
   }
 
   get n() {
@@ -104,7 +109,7 @@ class Marginal extends ModelStep {
   paintEstimates(context, stage) {
     const { counts, estimates, evidence } = this.found, { accent, text } = stage.colours;
     for (const line of estimates) curve(context, stage, counts, line, { colour: accent, width: 1.2, alpha: 0.6 });
-    curve(context, stage, [1, DRAWS], [evidence.value, evidence.value], { colour: text, width: 1.5, dash: [6, 4] });
+    curve(context, stage, [1, this.draws], [evidence.value, evidence.value], { colour: text, width: 1.5, dash: [6, 4] });
     curve(context, stage, [this.n, this.n], stage.range.y, { colour: text, width: 1, alpha: 0.6 });
     const at = Number(this.slider.value);
     for (const line of estimates) dot(context, stage, [this.n, line[at]], { colour: accent, radius: 3.2 });
