@@ -55,7 +55,7 @@ export class Scatter {
   }
 
   draw() {
-    if (!this.frame || !this.canvas.width) return;
+    if (!this.frame || !this.ratio || !this.canvas.width) return; // a canvas nobody has measured yet says 300
     if (!this.view) this.setView();
     const { context, canvas, view } = this, { values } = this.frame.points;
     const scaleX = canvas.width / (view.right - view.left), scaleY = canvas.height / (view.top - view.bottom);
