@@ -456,6 +456,26 @@ def test_talk_mode_is_moved_by_keys(panel, run):
     assert panel.page.locator(".heroes figure").count() == 2
 
 
+def test_talk_mode_is_moved_by_a_presenters_remote(panel, run):
+    panel.ends(0, 1)
+    run("await serve();")
+    panel.page.locator(".talk-on").click()
+    press, frame = panel.page.keyboard.press, lambda: run("return paths.ready()[0].frame;")
+    press("PageDown")
+    press("PageDown")
+    press("PageUp")
+    assert frame() == 1
+    for key, back in (("b", "."), (".", "PageDown"), ("b", "Escape")):
+        press(key)
+        assert panel.page.locator(".talk .black-screen").is_visible()
+        press(back)
+        assert not panel.page.locator(".talk .black-screen").is_visible()
+    assert [frame(), run("return paths.talk.open;")] == [1, True]
+    press("b")
+    run("paths.talk.leave();")
+    assert not panel.page.locator(".black-screen").is_visible()
+
+
 def test_the_idle_walk_stays_on_edges_between_near_neighbours(run):
     rng = np.random.default_rng(0)
     codes = np.concatenate([ring(300), rng.normal([3, 0], 0.2, size=(300, 2))]).astype(np.float32)

@@ -1,5 +1,6 @@
 // Talk mode: one large picture on black, moved by keys alone, for a room full of people.
 
+import { Remote } from "./remote.js";
 import { Wander } from "./walk-wander.js";
 
 const POINTER_S = 20; // without a key; then the pointer hides
@@ -11,7 +12,7 @@ export const TALK = `
     <canvas class="picture" role="img" aria-label="Decoded image"></canvas>
     <p class="caption"><i></i><strong></strong><span></span></p>
     <div class="rail" aria-hidden="true"><div></div></div>
-    <p class="help">← → step · space plays · ↑ ↓ path · 1–9 bookmarks · i idle walk · s smooth · Esc leaves</p>
+    <p class="help">← → or a remote step · b black · space plays · ↑ ↓ path · 1–9 bookmarks · i idle walk · s smooth · Esc leaves</p>
   </div></dialog>`;
 
 export class Talk {
@@ -23,6 +24,7 @@ export class Talk {
     this.screen = this.find(".screen");
     this.canvas = this.find(".picture");
     this.dialog.addEventListener("keydown", (event) => this.key(event));
+    this.remote = new Remote(this.dialog, { next: () => this.step(1), previous: () => this.step(-1) }, this.dialog);
     this.dialog.addEventListener("close", () => this.leave());
     this.screen.addEventListener("pointermove", () => this.stir());
     this.screen.addEventListener("click", () => this.paths.play.toggle());
@@ -50,6 +52,7 @@ export class Talk {
   leave() {
     if (!this.open) return;
     Object.assign(this, { open: false });
+    this.remote.black.set(false);
     this.idle(false);
     this.paths.play.pause();
     clearTimeout(this.helping);
@@ -87,6 +90,12 @@ export class Talk {
     }
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  step(by) {
+    this.idle(false);
+    this.paths.back();
+    this.paths.play.step(by);
   }
 
   mark(number) {
@@ -156,5 +165,6 @@ export class Talk {
 
   close() {
     this.leave();
+    this.remote.close();
   }
 }
