@@ -5,7 +5,7 @@
     python -m vae_core train --path photos.zip --architecture conv --hidden 32,64,128,256 --run runs/photos
     python -m vae_core resume runs/mnist
     python -m vae_core evaluate digits.safetensors --json
-    python -m vae_core evaluate digits.safetensors --continuity --json
+    python -m vae_core evaluate digits.safetensors --continuity --json --save
     python -m vae_core evaluate sprites.safetensors --disentanglement --json
     python -m vae_core describe digits.safetensors
     python -m vae_core map digits.safetensors --source train --projection umap --neighbours 15 --out digits-map
@@ -207,7 +207,7 @@ def _train_to_file(experiment: Experiment | None, options: argparse.Namespace) -
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Measure a checkpoint on data that it was not trained on, and print the figures."""
+    """Measure a checkpoint on data that it was not trained on, and print the figures; --save keeps them in it."""
     import torch
 
     from vae_core import checkpoint
@@ -231,8 +231,8 @@ def evaluate(options: argparse.Namespace) -> int:
     scores = _scores(loaded, options) if options.disentanglement else {}
     missing = {**headlines.get("missing", {}), **scores.pop("missing", {})}
     _report(figures | headlines | scores | ({"missing": missing} if missing else {}), options.json)
-    if options.save or options.continuity:
-        _store(path, loaded, figures if options.save else {}, headlines, scores if options.save else {})
+    if options.save:
+        _store(path, loaded, figures, headlines, scores)
     return 0
 
 
@@ -580,7 +580,7 @@ def _parser() -> Parser:
         action="store_true",
         help=(
             "Also continuity and completeness with their confidence intervals, and precision, recall, density and "
-            "coverage; stores them in the checkpoint file."
+            "coverage."
         ),
     )
     command.add_argument(
@@ -591,7 +591,11 @@ def _parser() -> Parser:
             "FactorVAE score."
         ),
     )
-    command.add_argument("--save", action="store_true", help="Store the figures in the checkpoint file.")
+    command.add_argument(
+        "--save",
+        action="store_true",
+        help="Also store what is printed in the checkpoint file. Without it the file stays as it is.",
+    )
 
     command = _command(commands, "describe", describe)
     command.add_argument("checkpoint", help="A .safetensors file written by this program.")

@@ -213,7 +213,7 @@ def test_measuring_says_how_far_it_is_and_shows_what_came_out(panel, run):
     assert "measured here in 12 s" in page.locator(".source").inner_text()
     assert page.locator(".headline-figures .work").is_hidden()
     page.get_by_text("What these are").click()
-    assert "evaluate checkpoints/toy.safetensors --continuity" in page.locator(".store").inner_text()
+    assert "evaluate checkpoints/toy.safetensors --continuity --save" in page.locator(".store").inner_text()
 
 
 def test_nothing_moves_when_figures_come(panel):

@@ -100,7 +100,7 @@ export class Headlines {
       this.stop();
       Object.assign(this, { model: facts.model.id, figures: null, sentence: "" });
       this.find(".without-prior").hidden = facts.hasPrior;
-      this.find(".store code").textContent = `python -m vae_core evaluate ${facts.model.file ?? "FILE"} --continuity`;
+      this.find(".store code").textContent = `python -m vae_core evaluate ${facts.model.file ?? "FILE"} --continuity --save`;
     }
     if (shares(facts.evaluation)) this.show(facts.evaluation, "stored in the file");
     else if (this.figures) this.show(this.figures, this.source);
