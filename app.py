@@ -15,7 +15,13 @@ if __name__ == "__main__":
     compare = st.Page("pages/compare.py", title="Compare")
     train = st.Page("pages/train.py", title="Train")
     equations = st.Page("pages/equations.py", title="Equations")
-    st.navigation([explore, latent_map, walk, continuity, compare, train, equations], position="top").run()
+    pages = [explore, latent_map, walk, continuity, compare, train, equations]
+    page = st.navigation(pages, position="top")
+
+    from ui import session  # after the navigation is on its way: it takes what the server is still importing
+
+    session.arrive(page.url_path)
+    page.run()
 else:
     from ui.live.server import lifespan, routes
 

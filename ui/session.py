@@ -18,6 +18,19 @@ from vae_core.errors import CheckpointError, CodeError, ExplorerError
 
 FLOAT32_MAX = 3.4e38  # codes travel as float32
 MODEL, CODES, UPLOADED, ADDRESS = "current_model", "codes", "uploaded_models", "arrived_with"
+PAGE = "page_in_view"
+
+
+def arrive(page: str) -> None:
+    """Say which page is in view. One that was reached by back or forward shows what its address says.
+
+    A link within the app leads to an address without a query, and what was in view stays in view.
+    """
+    if st.session_state.get(PAGE) == page:
+        return
+    st.session_state[PAGE] = page
+    if not _restore() and "model" in st.query_params:
+        _take_from_address()
 
 
 def names() -> list[str]:
@@ -45,6 +58,7 @@ def current() -> OpenModel | None:
 
 def choose(name: str) -> None:
     """Make a model the one in view."""
+    _restore()
     st.session_state[MODEL] = name
 
 
@@ -61,6 +75,7 @@ def take_upload(name: str, content: bytes) -> None:
 
 def code(opened: OpenModel) -> list[float]:
     """Return the code in view for this model; the origin where none was chosen yet."""
+    _restore()
     stored: list[float] | None = st.session_state[CODES].get(opened.name)
     if stored is not None and len(stored) == opened.checkpoint.model.latent_dim:
         return stored
@@ -69,8 +84,8 @@ def code(opened: OpenModel) -> list[float]:
 
 def keep(name: str, values: list[float]) -> None:
     """Remember the code in view; one that is not finite is not worth it."""
-    if is_finite(values):
-        st.session_state[CODES][name] = [float(value) for value in values]
+    _restore()
+    _remember(name, values)
 
 
 def is_finite(values: Sequence[Any]) -> bool:
@@ -90,18 +105,33 @@ def complain(error: ExplorerError) -> None:
     st.error(str(error), icon=":material/error:")
 
 
-def _restore() -> None:
-    """At the start of a session take model and code from the URL."""
-    if MODEL in st.session_state:
-        return
-    st.session_state[CODES] = {}
+def _restore() -> bool:
+    """At the start of a session take model and code from the URL; say whether this was the start.
+
+    Whatever asks for the session's state calls this first: any page can be the first one, and so can a button's callback.
+    """
+    if ADDRESS in st.session_state:
+        return False
     st.session_state[ADDRESS] = st.query_params.to_dict()
-    st.session_state[MODEL] = st.query_params.get("model", next(iter(library.bundled()), library.FIRST))
+    st.session_state[CODES] = {}
+    st.session_state[MODEL] = next(iter(library.bundled()), library.FIRST)
+    _take_from_address()
+    return True
+
+
+def _take_from_address() -> None:
+    st.session_state[MODEL] = st.query_params.get("model", st.session_state[MODEL])
     if (text := st.query_params.get("z")) and st.session_state[MODEL] in names():
         try:
-            keep(st.session_state[MODEL], _parse(text, open_named(st.session_state[MODEL])))
+            opened = open_named(st.session_state[MODEL])
+            _remember(opened.name, _parse(text, opened))
         except ExplorerError as error:
             complain(error)
+
+
+def _remember(name: str, values: list[float]) -> None:
+    if is_finite(values):
+        st.session_state[CODES][name] = [float(value) for value in values]
 
 
 def _parse(text: str, opened: OpenModel) -> list[float]:

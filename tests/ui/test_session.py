@@ -120,13 +120,104 @@ def test_without_any_model_there_is_none_in_view(visit, monkeypatch, tmp_path):
     assert [info.value for info in app.info] == ["none"]
 
 
+# --- whatever comes first -----------------------------------------------------------------------------------
+
+
+def first_act():
+    """A page script whose very first act in a session is the one that a key names."""
+    import streamlit as st
+
+    from tests.ui import making
+    from ui import session
+
+    acts = {
+        "choose": lambda: session.choose("wide"),
+        "keep": lambda: session.keep("wide", [1.0, 2.0, 3.0, 4.0, 5.0]),
+        "code": lambda: session.code(session.open_named("wide")),
+        "names": session.names,
+        "current": session.current,
+        "arrived_with": session.arrived_with,
+        "take_upload": lambda: session.take_upload("mine.safetensors", making.content(latent_dim=3)),
+        "arrive": lambda: session.arrive("map"),
+    }
+    acts[st.session_state["first"]]()
+    opened = session.current()
+    st.text(opened.name)
+    st.json(session.code(opened))
+
+
+@pytest.mark.parametrize(
+    ("act", "shown"),
+    [
+        ("choose", "wide"),
+        ("keep", "digits"),
+        ("code", "digits"),
+        ("names", "digits"),
+        ("current", "digits"),
+        ("arrived_with", "digits"),
+        ("take_upload", "mine"),
+        ("arrive", "digits"),
+    ],
+)
+def test_no_act_needs_another_before_it(folder, act, shown):
+    app = AppTest.from_function(first_act, default_timeout=30)
+    app.session_state["first"] = act
+    assert seen(app.run())[0] == shown
+    assert not app.error
+
+
+def test_a_model_chosen_at_once_opens_at_the_code_of_the_link(folder):
+    app = AppTest.from_function(first_act, default_timeout=30)
+    app.session_state["first"] = "choose"
+    app.query_params["model"], app.query_params["z"] = "wide", "1,2,3,4,5"
+    assert seen(app.run()) == ("wide", [1, 2, 3, 4, 5])
+
+
+def pages():
+    """What app.py does around a page: says which one it is, then runs it."""
+    import streamlit as st
+
+    from ui import session
+
+    session.arrive(st.session_state["page"])
+    opened = session.current()
+    st.text(opened.name)
+    st.json(session.code(opened))
+
+
+@pytest.fixture
+def tour(folder):
+    """Go from page to page: `tour(page, **address)`, of one session."""
+    app = AppTest.from_function(pages, default_timeout=30)
+
+    def go(page, **query):
+        app.session_state["page"] = page
+        app.query_params.clear()
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return seen(app)
+
+    return go
+
+
+def test_back_shows_what_its_address_says(tour):
+    assert tour("", model="digits", z="1,2") == ("digits", [1, 2])
+    assert tour("map") == ("digits", [1, 2])
+    assert tour("map", model="wide") == ("digits", [1, 2])  # the page wrote that itself
+    assert tour("", model="wide", z="1,2,3,4,5") == ("wide", [1, 2, 3, 4, 5])
+    assert tour("map") == ("wide", [1, 2, 3, 4, 5])
+    assert tour("", z="5,5") == ("wide", [1, 2, 3, 4, 5])  # a code of no model
+
+
 # --- opened files -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def state(folder, monkeypatch):
     """The session's state as a plain dictionary, outside any page."""
-    state = {session.MODEL: "digits", session.CODES: {}}
+    state = {session.ADDRESS: {}, session.MODEL: "digits", session.CODES: {}}
     monkeypatch.setattr(session.st, "session_state", state)
     return state
 
