@@ -178,6 +178,7 @@ def test_without_the_data_reconstructions_stand_for_them():
     found, index = asked.realism(z)
     assert asked.against == "reconstructions"
     assert index.tolist() == [4, 200]
+    assert asked.trust(z[:1]).against == "reconstructions"
     np.testing.assert_allclose(found, 0, atol=1e-4)
     torch.testing.assert_close(asked.example(4), decoded(checkpoint, z[:1]))
 
@@ -186,8 +187,10 @@ def test_large_images_are_compared_with_a_part_of_the_data(monkeypatch):
     monkeypatch.setattr(module, "GALLERY_NUMBERS", 64 * 50)
     monkeypatch.setattr(module, "MIN_GALLERY", 20)
     split = held_out()
-    _, index = measures(made(), lambda count: split.examples[:count]).realism(codes(100))
+    asked = measures(made(), lambda count: split.examples[:count])
+    _, index = asked.realism(codes(100))
     assert index.max() < 50
+    assert asked.trust(codes(1)).compared == 50
 
 
 def test_images_are_read_once_and_only_for_realism():
@@ -223,6 +226,7 @@ def test_trust_is_every_figure_at_once():
         assert (found.realism, found.index) == (realism[0], index[0])
         assert found.drift == pytest.approx(np.linalg.norm(asked.drift(code)), rel=1e-5)
         assert found.label == checkpoint.reference.labels[index[0]]
+        assert (found.against, found.compared) == ("images", len(checkpoint.reference))
 
 
 def test_figures_repeat_by_their_seed():
@@ -247,6 +251,7 @@ def test_without_encoded_data_the_rest_is_there(kind):
     assert math.isnan(found.ratio)
     assert math.isnan(found.realism)
     assert (found.index, found.label) == (-1, -1)
+    assert (found.against, found.compared) == (None, 0)
     assert found.stretch > 0
     assert found.drift > 0
 
@@ -271,8 +276,8 @@ def test_a_dead_dimension_and_one_dimension_do_no_harm():
     mean = checkpoint.reference.mean.clone()
     mean[:, 1] = 0
     dead = measures(replace(checkpoint, reference=replace(checkpoint.reference, mean=mean)))
-    assert np.isfinite(astuple(dead.trust(codes(1)))).all()
-    assert np.isfinite(astuple(measures(made(latent=1)).trust(codes(1, latent=1)))).all()
+    for found in (dead.trust(codes(1)), measures(made(latent=1)).trust(codes(1, latent=1))):
+        assert np.isfinite([value for value in astuple(found) if not isinstance(value, str)]).all()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tests.evaluation.making_checkpoints import digits_checkpoint, images, make_
 from vae_core import checkpoint
 from vae_core.errors import ConfigError, MeasureError, Stopped
 from vae_core.evaluation import worst
+from vae_core.evaluation.measures import Measures
 from vae_core.evaluation.worst import KINDS, Candidates, cliffs, drifts, find, holes, reconstructions
 from vae_core.latent.aggregate import Aggregate, Gaussian
 from vae_core.latent.codes import ReferenceCodes
@@ -213,3 +214,18 @@ def test_places_do_not_differ_by_dead_dimensions_alone():
     made.reference.mean[:, 2] = 0.25
     for place in find("drifts", made, None):
         assert place.code[2] == pytest.approx(0.25)
+
+
+def test_a_listed_place_has_the_figure_that_the_measures_have_there():
+    loaded = checkpoint.load(DIGITS)
+    measures = Measures.of(loaded, lambda count: None)
+    figures = {
+        "holes": measures.ratio,
+        "cliffs": lambda codes: measures.cliffs(codes)[0],
+        "drifts": lambda codes: np.linalg.norm(measures.drift(codes), axis=1),
+    }
+    for kind, figure in figures.items():
+        found = find(kind, loaded, None)
+        codes = np.array([place.code for place in found], np.float32)
+        assert len(found) > 1
+        np.testing.assert_allclose([place.value for place in found], figure(codes), rtol=1e-4, err_msg=kind)

@@ -1,6 +1,6 @@
 """What the socket asks of a model: pixels for codes, a posterior for a picture, an item of its data."""
 
-from dataclasses import astuple, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -155,6 +155,12 @@ def some(count=5, latent=2):
     return np.random.default_rng(1).normal(size=(count, latent)).astype(np.float32)
 
 
+def trust_columns(trust):
+    figures = (trust.percentile, trust.stretch, trust.magnification, trust.ratio, trust.realism, trust.drift)
+    against = {"images": 1, "reconstructions": 0}[trust.against]
+    return np.array([(*figures, trust.index, trust.label, against, trust.compared)])
+
+
 def test_each_measure_has_the_columns_of_the_core(opened, model):
     z, axes, asked = some(), np.array([[1, 1], [0, 2]], np.float32), measures_of(opened)
     expected = {
@@ -163,7 +169,7 @@ def test_each_measure_has_the_columns_of_the_core(opened, model):
         Measure.RATIO: asked.ratio(z)[:, None],
         Measure.DRIFT: asked.drift(z),
         Measure.REALISM: np.stack(asked.realism(z), 1),
-        Measure.TRUST: np.array([astuple(asked.trust(z[:1]))]),
+        Measure.TRUST: trust_columns(asked.trust(z[:1])),
     }
     for measure, values in expected.items():
         rows = {Measure.CLIFFS_IN_PLANE: np.vstack((axes, z)), Measure.TRUST: z[:1]}.get(measure, z)
@@ -175,7 +181,8 @@ def test_each_measure_has_the_columns_of_the_core(opened, model):
 
 def test_trust_shows_the_nearest_example(opened, model):
     found = model.measure(Measure.TRUST, some(1))
-    nearest, label = map(int, found.values[0, -2:])
+    nearest, label, against, compared = map(int, found.values[0, 6:])
+    assert (against, compared) == (1, making.EXAMPLES)
     held_out = data.load(DataConfig(name="digits"), "held-out")
     row = int(torch.nonzero(held_out.indices == opened.checkpoint.reference.indices[nearest])[0, 0])
     assert np.array_equal(found.picture[..., 0], held_out.examples[row, 0].numpy())
@@ -186,10 +193,28 @@ def test_without_the_dataset_trust_shows_a_reconstruction():
     coloured = library.opened("colours", making.make(info=making.COLOURS))
     made = live(coloured)
     found = made.measure(Measure.TRUST, some(1))
-    nearest = coloured.checkpoint.reference.mean[int(found.values[0, -2])]
+    nearest = coloured.checkpoint.reference.mean[int(found.values[0, 6])]
     assert np.abs(found.picture.astype(int) - made.decode(nearest.numpy()[None])[0]).max() <= 1
-    assert found.values[0, -1] == -1  # no classes
+    assert found.values[0, 7:].tolist() == [-1, 0, making.EXAMPLES]  # no classes, reconstructions
     assert measures_of(coloured).against == "reconstructions"
+
+
+def test_data_that_come_while_somebody_looks_are_compared_with_from_then_on(opened, model, monkeypatch):
+    """And their going is said, too: whatever is answered names what it was compared with."""
+    answers = {}
+    for here in (False, True, False):
+        monkeypatch.setattr(library, "data_here", lambda opened, here=here: here)
+        realism, *_, against, _ = model.measure(Measure.TRUST, some(1)).values[0, 4:]
+        assert against == here
+        assert answers.setdefault(here, realism) == realism
+    assert answers[True] != answers[False]
+
+
+def test_other_data_under_the_same_name_are_not_said_to_be_compared_with():
+    made = making.make(latent_dim=5)
+    made.reference.indices[0] = 10**6
+    odd = live(library.opened("odd", made))
+    assert odd.measure(Measure.TRUST, some(1, 5)).values[0, 8] == 0
 
 
 def test_without_encoded_data_trust_has_no_picture_and_a_map_is_refused():
@@ -197,7 +222,8 @@ def test_without_encoded_data_trust_has_no_picture_and_a_map_is_refused():
     found = made.measure(Measure.TRUST, some(1))
     assert found.picture.shape == (0, 0, 0)
     assert np.isnan(found.values[0, 3])
-    assert found.values[0, -2:].tolist() == [-1, -1]
+    assert found.values[0, 6:8].tolist() == [-1, -1]
+    assert np.isnan(found.values[0, 8])
     with pytest.raises(MeasureError, match="without encoded data"):
         made.measure(Measure.RATIO, some())
 

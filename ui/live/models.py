@@ -1,7 +1,7 @@
 """An open model as the live socket uses it: codes to pixels, pictures to posteriors, items of its data."""
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vae_core.evaluation.measures import Measures
 
 _NO_PICTURE = np.zeros((0, 0, 0), np.uint8)
+_AGAINST = {"reconstructions": 0, "images": 1}  # what realism compares with, as it travels
 
 
 def publish(opened: OpenModel) -> None:
@@ -73,15 +74,16 @@ def live(opened: OpenModel) -> LiveModel:
 
 @dataclass(frozen=True)
 class _Key:
-    """A model by its id alone."""
+    """A model by its id, and by whether its data are here: they may come while somebody looks."""
 
     id: str
+    data_here: bool
     opened: OpenModel = field(compare=False)
 
 
 def measures_of(opened: OpenModel) -> "Measures":
     """Return a model's measures, with what they have made ready so far."""
-    return _measures(_Key(opened.id, opened))
+    return _measures(_Key(opened.id, library.data_here(opened), opened))
 
 
 @lru_cache(maxsize=2)  # each may hold some 100 MB of images and draws
@@ -126,9 +128,12 @@ def _measured(measures: "Measures", measure: Measure, rows: Float32[np.ndarray, 
 
 
 def _trusted(measures: "Measures", code: Float32[np.ndarray, "1 dim"]) -> Measured:
-    values = np.array([astuple(measures.trust(code))], np.float32)
-    nearest = int(values[0, -2])
-    return Measured(values, _NO_PICTURE if nearest < 0 else pictures(measures.example(nearest))[0])
+    """The columns of `Measure.TRUST`, and the nearest example's picture."""
+    found = measures.trust(code)
+    figures = (found.percentile, found.stretch, found.magnification, found.ratio, found.realism, found.drift)
+    against = _AGAINST[found.against] if found.against else np.nan
+    values = np.array([(*figures, found.index, found.label, against, found.compared)], np.float32)
+    return Measured(values, _NO_PICTURE if found.index < 0 else pictures(measures.example(found.index))[0])
 
 
 def _item(opened: OpenModel, label: int, nth: int) -> Item:

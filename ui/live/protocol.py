@@ -65,7 +65,8 @@ class Measure(IntEnum):
     DRIFT = 3  # z' - z, a column per latent dimension
     REALISM = 4  # realism, and which reference example is nearest (-1: none)
     # Prior percentile (0 to 1), stretch, magnification, data ratio, realism, length of the drift, which reference
-    # example is nearest, its class (-1: none); the picture is that example.
+    # example is nearest, its class (-1: none), whether realism compares with the data's own images (1) or their
+    # reconstructions (0), with how many; the picture is that example.
     TRUST = 5
 
 

@@ -12,6 +12,7 @@ Every figure is for codes as they are asked for, so that a map of any plane is o
 import math
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from typing import Generic, Literal, Self, TypeVar
@@ -33,6 +34,7 @@ from vae_core.models.tangents import tangents_of
 
 Codes = Float32[np.ndarray, "n latent"]
 Examples = Callable[[int], Tensor | None]
+Against = Literal["images", "reconstructions"]
 
 GALLERY_NUMBERS = 2**24  # pixels of all images that realism compares with (64 MiB of float32)
 KEPT_NUMBERS = 2**23  # pixels of the last decoded images (32 MiB)
@@ -56,6 +58,8 @@ class Trust:
         drift: |z' - z|, Euclidean, in latent units.
         index: which reference example's image is nearest; -1 if there is none.
         label: its class; -1 if there is none.
+        against: what realism compares with, the data's own images or their reconstructions; None if with nothing.
+        compared: how many of these there are.
     """
 
     percentile: float
@@ -66,6 +70,8 @@ class Trust:
     drift: float
     index: int
     label: int
+    against: Against | None
+    compared: int
 
 
 class Measures:
@@ -115,7 +121,7 @@ class Measures:
         return found
 
     @property
-    def against(self) -> Literal["images", "reconstructions"]:
+    def against(self) -> Against:
         """What realism compares with: the reference examples, or their reconstructions where the data are not at hand."""
         return self._gallery().against
 
@@ -158,12 +164,12 @@ class Measures:
         self._check(code)
         decoded = self._decoded(code)
         stretch, area = self.cliffs(code)
-        realism, index = math.nan, -1
-        try:
+        realism, index, compared = math.nan, -1, 0
+        against: Against | None = None
+        with suppress(MeasureError):
             ratios, indices = self._realism(decoded)
             realism, index = float(ratios[0]), int(indices[0])
-        except MeasureError:
-            pass
+            against, compared = self.against, len(self._gallery().gallery.images)
         return Trust(
             percentile=_or_nan(lambda: float(self._prior().percentile(code)[0])),
             stretch=float(stretch[0]),
@@ -173,6 +179,8 @@ class Measures:
             drift=float(np.linalg.norm(self._drift(code, decoded))),
             index=index,
             label=self._label(index),
+            against=against,
+            compared=compared,
         )
 
     def example(self, index: int) -> Float32[Tensor, "1 *shape"]:
@@ -258,7 +266,7 @@ class Measures:
 @dataclass(frozen=True)
 class _Compared:
     gallery: Gallery
-    against: Literal["images", "reconstructions"]
+    against: Against
 
 
 class _Once(Generic[_Made]):

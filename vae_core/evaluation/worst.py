@@ -126,7 +126,8 @@ def find(
     prior = prior_of(checkpoint)
     draws = Candidates.drawn(_living(prior.draw(DRAWN, generator), reference))
     if kind == "holes":
-        aggregate = aggregate_of(checkpoint, generator)
+        # The draws of q(z) that every figure with this seed counts, whatever was drawn before.
+        aggregate = aggregate_of(checkpoint, torch.Generator().manual_seed(seed))
         return holes(aggregate, prior, draws, count, on_progress, should_stop)
     candidates = draws if reference is None else _joined(_some(reference, generator), draws)
     if kind == "cliffs":

@@ -12,7 +12,8 @@ export const CLIFFS = 0, // stretch, magnification; in all latent directions
   DRIFT = 3, // z' - z
   REALISM = 4, // realism, index of the nearest reference example (-1: none)
   // Prior percentile 0..1, stretch, magnification, data ratio, realism, length of the drift, index of the nearest
-  // reference example and its class (-1: none); the picture is that example. NaN: not defined for this model.
+  // reference example and its class (-1: none), 1 where realism compares with the data's own images and 0 where with
+  // their reconstructions, with how many; the picture is that example. NaN: not defined for this model.
   TRUST = 5;
 const HEADER_BYTES = 20, ANSWER_BYTES = 16;
 const RETRY_MS = [200, 500, 1000, 2000, 5000];
