@@ -98,7 +98,7 @@ def describe_new(
     )
 
 
-def save(path: Path, checkpoint: Checkpoint) -> Checkpoint:
+def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Checkpoint:
     """Write the checkpoint to `path` so that a reader sees the old file or the new one, never a part.
 
     Return the checkpoint with the id it got.
@@ -113,13 +113,14 @@ def save(path: Path, checkpoint: Checkpoint) -> Checkpoint:
         write_atomically(path, content)
     except OSError as error:
         raise CheckpointError(
-            f"{path} could not be written ({error.strerror}); choose a folder that exists and has room."
+            f"{os.fspath(path)} could not be written ({error.strerror}); choose a folder that exists and has room."
         ) from None
     return replace(checkpoint, id=content_id(content))
 
 
-def load(path: Path) -> Checkpoint:
+def load(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint file. Whatever is wrong with it is one sentence in a `CheckpointError`."""
+    path = Path(path)
     return from_bytes(_read(path), path.name)
 
 
@@ -163,8 +164,9 @@ def from_bytes(content: bytes, name: str = "checkpoint") -> Checkpoint:
     return Checkpoint(model.eval(), description, codes, content_id(content))
 
 
-def describe(path: Path) -> Description:
+def describe(path: str | os.PathLike[str]) -> Description:
     """Read only the description of a checkpoint file; cheap, whatever its size."""
+    path = Path(path)
     with _opened(path) as file:
         start = file.read(8)
         size = int.from_bytes(start, "little")
@@ -172,9 +174,9 @@ def describe(path: Path) -> Description:
     return _description(_header(content, path.name), path.name)
 
 
-def find(folder: Path) -> list[Path]:
+def find(folder: str | os.PathLike[str]) -> list[Path]:
     """List the checkpoint files in a folder, by name; an empty list if there is no such folder."""
-    return sorted(folder.glob(f"*{SUFFIX}"))
+    return sorted(Path(folder).glob(f"*{SUFFIX}"))
 
 
 def content_id(content: bytes) -> str:
@@ -182,12 +184,13 @@ def content_id(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> None:
     """Write through a temporary file in the same folder, then rename it over `path`.
 
     `durable` waits until the content is on the disk, so that it survives a power cut; a process that is killed
     leaves the old file or the new one either way.
     """
+    path = Path(path)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:

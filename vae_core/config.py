@@ -4,10 +4,11 @@ Each field carries its own explanation (`Field(description=...)`), which the com
 the pages show, so a setting is explained in one place only.
 """
 
+import os
 from math import prod
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import from_json
 
 from vae_core.errors import ConfigError
@@ -111,6 +112,11 @@ class DataConfig(Config):
         "auto",
         description="memory: load all examples once; stream: read each batch from disk; auto: by size.",
     )
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _as_text(cls, path: object) -> object:
+        return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 class ModelConfig(Config):

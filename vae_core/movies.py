@@ -33,7 +33,7 @@ def silent(done: int, total: int) -> None:
 
 
 def write_gif(
-    path: Path,
+    path: str | os.PathLike[str],
     pictures: Iterable[Image.Image],
     milliseconds: Sequence[int],
     palette: Image.Image | None = None,
@@ -54,6 +54,7 @@ def write_gif(
         Stopped: should_stop said so.
         ExportError: the file cannot be written.
     """
+    path = Path(path)
     flow = _flow(path, pictures, len(milliseconds), should_stop, on_progress)
     with appearing(path) as temporary, temporary.open("wb") as file:
         before: Image.Image | None = None
@@ -69,7 +70,7 @@ def write_gif(
 
 
 def write_mp4(
-    path: Path,
+    path: str | os.PathLike[str],
     pictures: Iterable[Image.Image],
     total: int,
     fps: int,
@@ -92,6 +93,7 @@ def write_mp4(
         Stopped: should_stop said so.
         ExportError: the file cannot be written, or there is no ffmpeg.
     """
+    path = Path(path)
     flow = _flow(path, pictures, total, should_stop, on_progress)
     with appearing(path) as temporary:
         _encode(temporary, flow, fps, hold)
@@ -99,12 +101,13 @@ def write_mp4(
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
+def appearing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary file beside `path`, which is renamed to it at the end, and is gone if anything goes wrong.
 
     Raises:
         ExportError: it cannot be written.
     """
+    path = Path(path)
     temporary: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(

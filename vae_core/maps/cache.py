@@ -34,19 +34,20 @@ def folder(checkpoint: Checkpoint, config: MapConfig) -> Path:
     return root() / asked.key(checkpoint.id, config, checkpoint.description.data)
 
 
-def forget(folder: Path) -> None:
+def forget(folder: str | os.PathLike[str]) -> None:
     """Remove a map, or what is left of one that failed or was stopped, so that it can be made again.
 
     Raises:
         MapError: it is under way, or cannot be removed.
     """
+    folder = Path(folder)
     if status(folder).busy:
         raise MapError(f"The map in {folder} is under way; stop it before you remove it.")
     store.remove(folder)
     shutil.rmtree(work_of(folder), ignore_errors=True)
 
 
-def clean(max_bytes: int = MAX_BYTES, keep: Path | None = None) -> int:
+def clean(max_bytes: int = MAX_BYTES, keep: str | os.PathLike[str] | None = None) -> int:
     """Remove the maps used longest ago until the rest take at most `max_bytes`; return the bytes that went.
 
     The map in `keep` stays, however large it is. What killed processes left behind goes as well. Maps that are under way are not touched.
@@ -62,7 +63,7 @@ def clean(max_bytes: int = MAX_BYTES, keep: Path | None = None) -> int:
         for each in sorted(maps, key=lambda each: (each / store.INFO).stat().st_mtime_ns):
             if kept - gone <= max_bytes:
                 break
-            if each == keep:
+            if keep is not None and each == Path(keep):
                 continue
             store.remove(each)
             gone += sizes[each]

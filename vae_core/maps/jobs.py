@@ -32,7 +32,7 @@ ENDING_S = 5.0  # a process that was told to stop is gone by then
 Say = Callable[[Status], None]
 
 
-def start(path: Path, config: MapConfig) -> Path:
+def start(path: str | os.PathLike[str], config: MapConfig) -> Path:
     """Start the process that makes a map, unless it is finished or under way; return the map's folder.
 
     Args:
@@ -43,6 +43,7 @@ def start(path: Path, config: MapConfig) -> Path:
         CheckpointError: there is no checkpoint at `path`.
         MapError: the cache cannot be written, or no process can be started.
     """
+    path = Path(path)
     description = checkpoint.describe(path)
     folder = cache.root() / asked.key(_id(path), config, description.data)
     try:
@@ -57,8 +58,9 @@ def start(path: Path, config: MapConfig) -> Path:
     return folder
 
 
-def stop(folder: Path) -> None:
+def stop(folder: str | os.PathLike[str]) -> None:
     """Stop making a map, at once: what it had so far is of no use to anybody."""
+    folder = Path(folder)
     if not status(folder).busy:
         return
     work = work_of(folder)
@@ -70,9 +72,9 @@ def stop(folder: Path) -> None:
 
 
 def conduct(
-    path: Path,
+    path: str | os.PathLike[str],
     config: MapConfig,
-    folder: Path | None = None,
+    folder: str | os.PathLike[str] | None = None,
     on_status: Say = lambda status: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Path:
@@ -91,7 +93,7 @@ def conduct(
     """
     loaded = checkpoint.load(path)
     expected = cache.folder(loaded, config)
-    folder = expected if folder is None else folder.absolute()
+    folder = expected if folder is None else Path(folder).absolute()
     _check_place(folder, loaded, config)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

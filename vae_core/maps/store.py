@@ -106,12 +106,13 @@ def is_complete(folder: Path) -> bool:
     return (folder / INFO).is_file()
 
 
-def open_map(folder: Path) -> Map:
+def open_map(folder: str | os.PathLike[str]) -> Map:
     """Open a finished map; columns are mapped into memory, and whatever does not fit is refused.
 
     Raises:
         MapError: there is none, or its files do not fit together; the message names the file.
     """
+    folder = Path(folder)
     try:
         info = MapInfo.from_json((folder / INFO).read_text(encoding="utf-8"))
         os.utime(folder / INFO)  # `clean` removes the map used longest ago

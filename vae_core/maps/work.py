@@ -1,5 +1,6 @@
 """The work behind a map: gather codes, lay them out, say how faithful that is."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def make(checkpoint: Checkpoint, config: MapConfig) -> Map:
 def compute(
     checkpoint: Checkpoint,
     config: MapConfig,
-    folder: Path,
+    folder: str | os.PathLike[str],
     on_progress: Progress = lambda phase, message, done: None,
     should_stop: Stop = lambda: False,
 ) -> Map:
@@ -71,6 +72,7 @@ def compute(
     found = _mapped(checkpoint, asked.plain(config), on_progress, should_stop, measured=True)
     if should_stop():
         raise Stopped("The map was stopped before it was written; start it again for a whole one.")
+    folder = Path(folder)
     store.write(folder, found)
     return store.open_map(folder)
 

@@ -48,8 +48,9 @@ class Status(Config):
         return self.state in BUSY
 
 
-def status(folder: Path) -> Status:
+def status(folder: str | os.PathLike[str]) -> Status:
     """How the map that belongs into this folder is doing; *failed* if its process died without a word."""
+    folder = Path(folder)
     if is_complete(folder):
         return Status(state="finished", message="Finished.", done=1.0)
     work = work_of(folder)

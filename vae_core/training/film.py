@@ -13,6 +13,7 @@ their projection on the two principal directions of this snapshot's means, turne
 Schönemann 1966) so that it follows the snapshot before; with one, the mean and its standard deviation.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -49,8 +50,8 @@ class Items:
         return save_tensors(dict(vars(self)))
 
     @classmethod
-    def from_file(cls, path: Path) -> Self:
-        return cls(**_tensors(path))
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        return cls(**_tensors(Path(path)))
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class Frame:
         return save_tensors(dict(vars(self)))
 
     @classmethod
-    def from_file(cls, path: Path) -> Self:
-        return cls(**_tensors(path))
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        return cls(**_tensors(Path(path)))
 
 
 class Camera:

@@ -4,10 +4,10 @@ The picture is laid out once; only what changes from snapshot to snapshot is dra
 scale over the whole film, so that what moves on the screen moved in the latent space.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ def frames(run: Run) -> Iterator[Picture]:
 
 
 def write_gif(
-    path: Path,
+    path: str | os.PathLike[str],
     run: Run,
     should_cancel: ShouldCancel = movies.never,
     on_progress: OnProgress = movies.silent,
@@ -119,7 +119,7 @@ def write_gif(
 
 
 def write_mp4(
-    path: Path,
+    path: str | os.PathLike[str],
     run: Run,
     should_cancel: ShouldCancel = movies.never,
     on_progress: OnProgress = movies.silent,

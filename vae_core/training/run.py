@@ -107,8 +107,8 @@ class Metrics:
 class Run:
     """One run's folder: where its files are, and what they say."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
 
     @property
     def id(self) -> str:
@@ -306,12 +306,13 @@ class Run:
             ) from None
 
 
-def create(root: Path, experiment: Experiment, title: str = "") -> Run:
+def create(root: str | os.PathLike[str], experiment: Experiment, title: str = "") -> Run:
     """Make a new run's folder in `root` (made if missing), named after its data and model.
 
     Raises:
         TrainingError: the folder cannot be made.
     """
+    root = Path(root)
     model = experiment.model
     slug = re.sub(r"[^a-z0-9]+", "-", experiment.data.name.lower()).strip("-")[:40] or "run"
     stem = f"{slug}-{model.kind}-{model.latent_dim}d"
@@ -325,12 +326,13 @@ def create(root: Path, experiment: Experiment, title: str = "") -> Run:
     return prepare(run.folder, experiment, title or run.id)
 
 
-def prepare(folder: Path, experiment: Experiment, title: str = "") -> Run:
+def prepare(folder: str | os.PathLike[str], experiment: Experiment, title: str = "") -> Run:
     """Write down in a folder (made if missing) what its run will train.
 
     Raises:
         TrainingError: the folder holds a run already, or cannot be written.
     """
+    folder = Path(folder)
     if (folder / "config.json").exists():
         raise TrainingError(f"{folder} holds a run already; resume that one or choose another folder.")
     try:
@@ -345,20 +347,21 @@ def prepare(folder: Path, experiment: Experiment, title: str = "") -> Run:
     return run
 
 
-def find(root: Path) -> list[Run]:
+def find(root: str | os.PathLike[str]) -> list[Run]:
     """List the runs in a folder, newest first."""
+    root = Path(root)
     found = [Run(root / name) for name in _names(root) if _ID.fullmatch(name)]
     runs = [run for run in found if (run.folder / "config.json").is_file()]
     return sorted(runs, key=lambda run: ((run.folder / "config.json").stat().st_mtime, run.id), reverse=True)
 
 
-def open_run(root: Path, run_id: str) -> Run:
+def open_run(root: str | os.PathLike[str], run_id: str) -> Run:
     """Return the run with that id.
 
     Raises:
         TrainingError: there is none, or the id is not one a folder may have.
     """
-    run = Run(root / run_id)
+    run = Run(Path(root) / run_id)
     if not _ID.fullmatch(run_id) or not (run.folder / "config.json").is_file():
         raise TrainingError(f"There is no run named {run_id[:80]!r} here; choose one from the list.")
     return run
@@ -375,7 +378,7 @@ def delete(run: Run) -> None:
     shutil.rmtree(run.folder, ignore_errors=True)
 
 
-def promote(run: Run, folder: Path, name: str, epoch: int | None = None) -> Path:
+def promote(run: Run, folder: str | os.PathLike[str], name: str, epoch: int | None = None) -> Path:
     """Copy a run's best epoch (or the one given) into a folder of checkpoints, under a new name.
 
     Raises:
@@ -390,6 +393,7 @@ def promote(run: Run, folder: Path, name: str, epoch: int | None = None) -> Path
         raise TrainingError(
             f"name = {name[:90]!r} is not allowed: use up to 80 lowercase letters, digits, dots, dashes and underscores."
         )
+    folder = Path(folder)
     target = folder / f"{name}{SUFFIX}"
     if target.exists():
         raise TrainingError(f"{target.name} exists already in {folder.name}/; choose another name.")

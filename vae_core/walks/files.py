@@ -4,6 +4,7 @@ Each appears when it is complete; whoever stops half-way, or runs out of room, f
 """
 
 import itertools
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ Tiles = UInt8[np.ndarray, "rows columns height width channels"]
 
 
 def write_contact_sheet(
-    path: Path,
+    path: str | os.PathLike[str],
     tiles: Tiles,
     scale: int | None = None,
     gap: int = 0,
@@ -55,6 +56,7 @@ def write_contact_sheet(
         Stopped: should_stop said so.
         ExportError: the file cannot be written.
     """
+    path = Path(path)
     down, across, height, width, channels = tiles.shape
     scale = scale if scale is not None else _up_to(SHEET_WIDTH // (across * width), 8)
     size = (
@@ -74,7 +76,7 @@ def write_contact_sheet(
 
 
 def write_gif(
-    path: Path,
+    path: str | os.PathLike[str],
     frames: Frames,
     fps: int = 30,
     scale: int | None = None,
@@ -106,7 +108,7 @@ def write_gif(
 
 
 def write_mp4(
-    path: Path,
+    path: str | os.PathLike[str],
     frames: Frames,
     fps: int = 30,
     scale: int | None = None,
@@ -123,7 +125,7 @@ def write_mp4(
 
 
 def write_npz(
-    path: Path,
+    path: str | os.PathLike[str],
     codes: Float32[np.ndarray, "*grid latent"],
     frames: UInt8[np.ndarray, "*grid height width channels"],
     should_stop: ShouldStop = never,
@@ -142,6 +144,7 @@ def write_npz(
         Stopped: should_stop said so.
         ExportError: the file cannot be written.
     """
+    path = Path(path)
     with movies.appearing(path) as temporary, zipfile.ZipFile(temporary, "w", COMPRESSED) as archive:
         with archive.open("codes.npy", "w") as file:
             np.lib.format.write_array(file, np.ascontiguousarray(codes, "<f4"), allow_pickle=False)

@@ -1,6 +1,7 @@
 """The work behind a walk: find its codes, decode them, write the file."""
 
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,12 +181,13 @@ def decoder(loaded: Checkpoint) -> Decode:
     return lambda codes: model.decode(codes).mean
 
 
-def check_out(out: Path, fps: int, *, is_grid: bool) -> None:
+def check_out(out: str | os.PathLike[str], fps: int, *, is_grid: bool) -> None:
     """Make sure that a walk can be written as a file of this name, before work goes into it.
 
     Raises:
         ConfigError: the name ends in no known way, a grid is to be a movie, or a movie cannot be so fast.
     """
+    out = Path(out)
     known = (".png", ".npz") if is_grid else files.SUFFIXES
     if out.suffix.lower() not in known:
         what = "a grid" if is_grid else "a path"
@@ -197,7 +199,7 @@ def check_out(out: Path, fps: int, *, is_grid: bool) -> None:
 
 
 def save(
-    out: Path,
+    out: str | os.PathLike[str],
     walk: Walk,
     fps: int = 30,
     scale: int | None = None,
@@ -221,6 +223,7 @@ def save(
         Stopped: should_stop said so; nothing is written.
         ExportError: the file cannot be written.
     """
+    out = Path(out)
     check_out(out, fps, is_grid=walk.is_grid)
     heard = _share(on_progress, f"Writing {out.name}.")
     codes, pictures = walk.codes, walk.frames
