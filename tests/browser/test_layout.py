@@ -65,7 +65,7 @@ def test_a_finger_moves_a_slider_with_the_image_in_view(visit):
     before, runs = visitor.pixels(), visitor.script_runs
     lift = touch_drag(visitor, visitor.point(1, 0.5), visitor.point(1, 0.9))
     visitor.until_pixels_change(before)
-    assert visitor.value(1) > 1
+    visitor.until(lambda: visitor.value(1) > 1, "the value")
     assert visitor.script_runs == runs
     lift()
     visitor.until_url_follows()

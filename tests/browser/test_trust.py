@@ -112,6 +112,7 @@ def test_it_follows_a_drag_without_a_script_run(visitor, readout):
     runs = visitor.script_runs
     for share in (0.6, 0.8, 0.95):
         visitor.page.mouse.move(*visitor.point(visitor.topmost(), share), steps=3)
+        visitor.until_at(visitor.topmost(), share)
         readout.stands("prior", percentile(visitor.z), 0.006)
     assert visitor.script_runs == runs
     visitor.page.mouse.up()
@@ -165,6 +166,7 @@ def test_nothing_is_asked_while_nobody_can_see_it(visit):
     assert before > 0
     visitor.press(0, 0.3)
     visitor.page.mouse.move(*visitor.point(0, 0.8), steps=5)
+    visitor.until_at(0, 0.8)
     visitor.page.wait_for_timeout(300)
     assert measures() == before
     visitor.page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")

@@ -133,6 +133,12 @@ class Visitor:
         self.page.mouse.move(*self.point(number, share))
         self.page.mouse.down()
 
+    def until_at(self, number: int, share: float) -> None:
+        """Wait until a slider says that it stands `share` of the way: its words follow the pointer a little later."""
+        low, high = (float(self.slider(number).get_attribute(f"aria-value{end}")) for end in ("min", "max"))
+        place = low + share * (high - low)
+        self.until(lambda: abs(self.value(number) - place) <= 0.02, f"z{number + 1} = {place:.2f}")
+
     def drag(self, number: int, start: float, end: float) -> None:
         """Drag a slider and wait until the address follows."""
         self.press(number, start)

@@ -5,6 +5,7 @@
 
 import { Channel, DECODE } from "./socket.js";
 import { paint } from "./paint.js";
+import { soon, tell } from "./pace.js";
 import { EncodePanel } from "./encode.js";
 import { Spread } from "./spread.js";
 import { Trust } from "./trust.js";
@@ -184,11 +185,17 @@ class Explorer {
 
   // --- the code and its history ----------------------------------------------------------------------
 
-  input(index, value) {
+  // A hand moves a slider: needle and picture follow at once, the words about them a few times a second.
+  drag(index, value) {
     this.z[index] = value;
-    this.sliders.get(index)?.show(this.z[index]);
-    this.texts();
+    this.sliders.get(index)?.point(this.z[index]);
     this.request(index);
+    soon(this, () => this.tell());
+  }
+
+  input(index, value) {
+    this.drag(index, value);
+    this.tell();
   }
 
   go(code) {
@@ -198,13 +205,15 @@ class Explorer {
   }
 
   show() {
-    for (const [index, slider] of this.sliders) slider.show(this.z[index]);
-    this.texts();
+    for (const [index, slider] of this.sliders) slider.point(this.z[index]);
+    this.tell();
   }
 
-  texts() {
-    const text = this.find(".z");
-    if (this.root.getRootNode().activeElement !== text) text.value = format(this.z);
+  // Everything that says in words where the code is.
+  tell() {
+    for (const slider of this.sliders.values()) slider.tell();
+    const text = this.find(".z"), z = format(this.z);
+    if (text.value !== z && this.root.getRootNode().activeElement !== text) text.value = z;
     this.find(".undo").disabled = this.cursor <= 0;
     this.find(".redo").disabled = this.cursor >= this.history.length - 1;
     this.caption();
@@ -213,9 +222,9 @@ class Explorer {
   commit() {
     clearTimeout(this.pause);
     if (this.images.live.open) this.complain("");
-    if (this.history[this.cursor] && same(this.history[this.cursor], this.z)) return;
+    if (this.history[this.cursor] && same(this.history[this.cursor], this.z)) return this.tell();
     this.remember();
-    this.texts();
+    this.tell();
     this.address();
     this.sendCommit(this.model.id, this.z);
   }
@@ -296,21 +305,22 @@ class Explorer {
 
   // To the right and up is larger.
   pad() {
-    let last = null;
+    let last = null, size = 1;
     this.image.addEventListener("pointerdown", (event) => {
       this.image.setPointerCapture(event.pointerId);
       last = event;
+      size = this.image.clientWidth; // measured once: asking for it at each move costs a layout
     });
     this.image.addEventListener(MOVE, (event) => {
       if (!last) return;
-      const size = this.image.clientWidth;
       const shift = [(event.clientX - last.clientX) / size, (last.clientY - event.clientY) / size];
       last = event;
       this.axes().forEach(({ index, low, high }, axis) => {
         this.z[index] = Math.min(Math.max(this.z[index] + shift[axis] * (high - low), low), high);
+        this.sliders.get(index)?.point(this.z[index]);
       });
-      this.show();
       this.request();
+      soon(this, () => this.tell());
     });
     for (const end of ["pointerup", "pointercancel"]) {
       this.image.addEventListener(end, () => {
@@ -328,7 +338,6 @@ class Explorer {
       if (trust.parentElement.matches(home)) return;
       if (home === ".stage") this.find(home).append(trust);
       else this.find(home).prepend(trust);
-      this.trust.wake();
     });
     this.width.observe(this.root);
   }
@@ -390,12 +399,12 @@ class Explorer {
       const distance = Math.hypot(...this.z.map((value, i) => value - this.encoded.mean[i]));
       text = distance < 1e-4 ? "reconstruction from the posterior mean" : `decoded · ${distance.toFixed(2)} from the code of ${this.encoded.where}`;
     }
-    this.find(".decoded figcaption").textContent = this.comparing ? `original: ${this.encoded.where}` : text;
+    tell(this.find(".decoded figcaption"), this.comparing ? `original: ${this.encoded.where}` : text);
   }
 
   say(sentence) {
     const message = this.find(".message");
-    message.textContent = sentence;
+    tell(message, sentence);
     message.classList.remove("wrong");
   }
 

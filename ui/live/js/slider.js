@@ -14,7 +14,8 @@ const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
 export const dimensionName = (index) => "z" + String(index + 1).replace(/\d/g, (d) => SUBSCRIPTS[d]);
 
 export class Slider {
-  // on.input(index, value) while moving, on.commit() when a move is over, on.lock(index, locked)
+  // on.drag(index, value) while a pointer moves it, on.input(index, value) for a single step,
+  // on.commit() when a move is over, on.commitSoon() after a step of a series, on.complain(sentence)
   constructor(dimension, on) {
     // stale and askedAt belong to whoever draws the strip.
     Object.assign(this, { dimension, on, locked: false, value: 0, stale: true, askedAt: 0 });
@@ -33,7 +34,7 @@ export class Slider {
         <svg class="histogram" viewBox="0 0 64 1" preserveAspectRatio="none" aria-hidden="true"><path/></svg>
         <div class="zero"></div><div class="band" hidden></div>
         <canvas class="strip" width="9" height="1"></canvas>
-        <div class="needle"><div class="thumb"></div></div>
+        <div class="rail"><div class="needle"><div class="thumb"></div></div></div>
       </div>`;
     const find = (this.find = (selector) => this.element.querySelector(selector));
     this.track = find(".track");
@@ -101,7 +102,7 @@ export class Slider {
     const { left, width } = this.dragging;
     const { index, low, high } = this.dimension;
     const share = Math.min(Math.max((event.clientX - left) / width, 0), 1);
-    this.on.input(index, low + share * (high - low));
+    this.on.drag(index, low + share * (high - low));
   }
 
   key(event) {
@@ -140,12 +141,23 @@ export class Slider {
   }
 
   show(value) {
+    this.point(value);
+    this.tell();
+  }
+
+  // Only the needle: it has a layer of its own, which moves without layout or paint.
+  point(value) {
     this.value = value;
-    this.needle.style.left = `${this.percent(value)}%`;
-    const text = (Math.abs(value) < 0.005 ? 0 : value).toFixed(2); // never −0.00
-    this.input.value = text.replace("-", "−");
-    this.track.setAttribute("aria-valuenow", text);
-    this.element.classList.toggle("outside", value < this.dimension.low || value > this.dimension.high);
+    this.needle.style.transform = `translateX(${this.percent(value)}%)`;
+  }
+
+  // The value in words, where it differs from what stands there.
+  tell() {
+    const { value, dimension } = this, text = (Math.abs(value) < 0.005 ? 0 : value).toFixed(2); // never −0.00
+    const typed = text.replace("-", "−"), outside = value < dimension.low || value > dimension.high;
+    if (this.input.value !== typed) this.input.value = typed;
+    if (this.track.getAttribute("aria-valuenow") !== text) this.track.setAttribute("aria-valuenow", text);
+    if (this.element.classList.contains("outside") !== outside) this.element.classList.toggle("outside", outside);
   }
 
   // Draw the posterior of an encoded image, mean +- one standard deviation, or nothing.

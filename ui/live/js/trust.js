@@ -5,8 +5,9 @@
 
 import { CLIFFS, Channel, DRIFT, MEASURE, TRUST } from "./socket.js";
 import { paint } from "./paint.js";
+import { soon, tell } from "./pace.js";
 
-const PER_SECOND = 15;
+const PER_SECOND = 10;
 const REST = 4; // times as long as the last answer took: a machine that is busy measures less often
 const LONGEST_REST_MS = 400; // also after a first answer for which the data were read
 const FIRST_MS = 400; // the page itself comes first
@@ -24,18 +25,24 @@ export class Trust {
       <dl><dt>${name}</dt><dd><span class="value"></span> <span class="word"></span></dd></dl></div>`).join("");
     root.setAttribute("role", "group");
     root.setAttribute("aria-label", "Trust read-out");
-    Object.assign(this, { root, model: null, newest: null, due: 0, told: null, usual: null });
+    Object.assign(this, { root, model: null, newest: null, due: 0, told: null, usual: null, timer: null, inView: false });
     this.picture = root.querySelector("canvas");
     this.channel = new Channel({ onAnswer: (answer, model) => this.answered(answer, model), onError: () => this.refused() });
     this.leaving = new AbortController();
     document.addEventListener("visibilitychange", () => this.wake(), { signal: this.leaving.signal });
+    // Told by the browser after its own layout: to ask whether it is visible would force one at every move.
+    this.watch = new IntersectionObserver((entries) => {
+      this.inView = entries.at(-1).isIntersecting;
+      this.wake();
+    });
+    this.watch.observe(root);
   }
 
   // model: { id, classNames, hasPrior, usual: codes at which its usual figures are taken, against }
   begin(model) {
     this.follow(model);
     Object.assign(this, { newest: null, due: performance.now() + FIRST_MS });
-    this.root.hidden = false;
+    this.root.classList.remove("refused");
     for (const figure of this.root.children) figure.hidden = true;
   }
 
@@ -51,10 +58,9 @@ export class Trust {
 
   // Ask if there is something to ask and somebody to see the answer.
   wake() {
-    clearTimeout(this.timer);
-    if (!this.newest || this.channel.busy || document.hidden || !this.root.parentElement?.checkVisibility()) return;
+    if (this.timer || !this.newest || this.channel.busy || document.hidden || !this.inView) return;
     const wait = this.due - performance.now();
-    if (wait > 0) return void (this.timer = setTimeout(() => this.wake(), wait));
+    if (wait > 0) return void (this.timer = setTimeout(() => this.waited(), wait));
     const payload = this.newest;
     this.newest = null;
     this.asked = performance.now();
@@ -62,12 +68,17 @@ export class Trust {
     this.channel.ask({ model: this.model.id, kind: MEASURE, height: TRUST, count: 1, width: payload.length, payload, tag: this.model });
   }
 
+  waited() {
+    this.timer = null;
+    this.wake();
+  }
+
   answered(answer, model) {
     const now = performance.now();
     this.due = Math.max(this.due, now + Math.min(REST * (now - this.asked), LONGEST_REST_MS));
     if (model === this.model) {
       this.told = answer;
-      this.show();
+      soon(this, () => this.show());
       this.compare(model);
     }
     this.wake();
@@ -75,7 +86,7 @@ export class Trust {
 
   // No page message is worth it: the read-out goes, and comes back when there is an answer.
   refused() {
-    this.root.hidden = true;
+    this.root.classList.add("refused");
     this.due = performance.now() + AFTER_REFUSAL_MS;
     this.wake();
   }
@@ -87,20 +98,21 @@ export class Trust {
     const usual = await usualOf(model);
     if (model !== this.model) return;
     this.usual = usual;
-    this.show();
+    soon(this, () => this.show());
   }
 
   show() {
+    if (!this.told) return; // another model came meanwhile
     const { values, pixels } = this.told;
-    this.root.hidden = false;
+    this.root.classList.remove("refused");
     FIGURES.forEach(({ name, says }) => {
       const figure = this.root.querySelector(`[data-name="${name}"]`), said = says(values, this.model, this.usual ?? {});
       figure.hidden = !said;
       if (!said) return;
-      figure.title = said.title;
-      figure.classList.toggle("bad", said.bad);
-      figure.querySelector(".value").textContent = said.value;
-      figure.querySelector(".word").textContent = said.word;
+      if (figure.title !== said.title) figure.title = said.title;
+      if (figure.classList.contains("bad") !== said.bad) figure.classList.toggle("bad", said.bad);
+      tell(figure.querySelector(".value"), said.value);
+      tell(figure.querySelector(".word"), said.word);
     });
     this.picture.hidden = !pixels;
     if (pixels) paint(this.picture, this.told);
@@ -108,6 +120,7 @@ export class Trust {
 
   close() {
     clearTimeout(this.timer);
+    this.watch.disconnect();
     this.leaving.abort();
     this.channel.close();
   }
