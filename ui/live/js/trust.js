@@ -110,7 +110,7 @@ export class Trust {
       figure.hidden = !said;
       if (!said) return;
       if (figure.title !== said.title) figure.title = said.title;
-      if (figure.classList.contains("bad") !== said.bad) figure.classList.toggle("bad", said.bad);
+      if (figure.classList.contains("bad") !== Boolean(said.bad)) figure.classList.toggle("bad");
       tell(figure.querySelector(".value"), said.value);
       tell(figure.querySelector(".word"), said.word);
     });
