@@ -438,6 +438,17 @@ def test_a_process_stopped_before_it_began_ends_by_itself(path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_stopping_ends_a_process_that_is_too_busy_to_listen(path):
+    """Before it has loaded its libraries, or deep in one of them, a process hears nobody."""
+    folder = maps.start(path, HELD_OUT)
+    child = processes.children[-1]
+    os.kill(child.pid, signal.SIGSTOP)
+    maps.stop(folder)
+    assert child.wait(PATIENCE_S) != 0
+    assert maps.status(folder).state == "stopped"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_killed_process_leaves_no_map_and_can_be_started_again(path, cache):
     cache.mkdir(parents=True)
     with FileLock(cache / ".at-work.lock"):

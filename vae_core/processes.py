@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 CODE = Path(__file__).resolve().parents[1]  # the folder that holds vae_core
 
-# Kept, so that the system's table of processes is cleared of them.
+# Those that may still run: who started a process knows for sure whether it does.
 children: list["subprocess.Popen[bytes]"] = []
 
 
@@ -34,6 +35,8 @@ def spawn(command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
         )
     give_way(child.pid)
     children[:] = [each for each in children if each.poll() is None] + [child]
+    # The system lists a process that has ended until it was waited for.
+    threading.Thread(target=child.wait, name=f"waits for {child.pid}", daemon=True).start()
     return child
 
 

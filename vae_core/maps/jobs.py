@@ -28,6 +28,7 @@ from vae_core.maps.workplace import State, Status, status, work_of
 POLL_S = 0.2
 SAY_EVERY_S = 0.2
 ENDING_S = 5.0  # a process that was told to stop is gone by then
+_AT_ONCE = getattr(signal, "SIGKILL", signal.SIGTERM)  # deep in a library it would hear of nothing else
 
 Say = Callable[[Status], None]
 
@@ -67,8 +68,8 @@ def stop(folder: str | os.PathLike[str]) -> None:
     with suppress(OSError):
         (work / "stop").touch()
         number = workplace.pid(work)
-        if workplace.is_alive(work) and number not in (None, os.getpid()):
-            os.kill(int(number or 0), signal.SIGTERM)
+        if number is not None and number != os.getpid() and workplace.is_running(work, number):
+            os.kill(number, _AT_ONCE)
 
 
 def conduct(

@@ -8,6 +8,7 @@ log.txt       what a person would have read in the terminal
 """
 
 import os
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -101,13 +102,20 @@ def pid(work: Path) -> int | None:
         return None
 
 
+def is_running(work: Path, number: int) -> bool:
+    """Whether the process of this number is still the one that was started, before it takes the lock or after."""
+    child = _child(number)
+    return is_alive(work) if child is None else child.poll() is None
+
+
+def _child(number: int | None) -> "subprocess.Popen[bytes] | None":
+    return next((child for child in list(processes.children) if child.pid == number), None)
+
+
 def _may_begin(work: Path, said: Status) -> bool:
     """Whether the process may yet take the lock: a child of this one as long as it runs, others for a while."""
-    number = pid(work)
-    for child in list(processes.children):
-        if child.pid == number:
-            return child.poll() is None
-    return time.time() - said.updated < STARTING_S
+    child = _child(pid(work))
+    return time.time() - said.updated < STARTING_S if child is None else child.poll() is None
 
 
 def _died(work: Path, said: Status) -> Status:
