@@ -123,6 +123,108 @@ def test_a_pinned_place_goes_to_explore_as_it_is(look):
     np.testing.assert_allclose(reader.visitor.z, place, atol=0.2)  # a point near the pointer is taken itself
 
 
+def said(reader):
+    """All that the panel says of a place, in words and in pixels, once the pointer has rested there."""
+    words = reader.page.locator(".place")
+    expect(words).to_contain_text("nearest")
+    return words.inner_text(), reader.page.locator(".point .facts").inner_text(), shown(reader).tobytes()
+
+
+def test_a_pin_holds_the_panel_while_the_pointer_looks_around(look, digits):
+    """Caption, place, picture and point belong together; what is under the pointer shows beside the pointer."""
+    reader = look()
+    mean = digits.reference.mean.numpy()
+    x, y = reader.screen_of(mean[0])
+    reader.page.mouse.move(x, y)
+    expect(reader.page.locator(".point .original")).to_be_visible()
+    reader.page.mouse.click(x, y)
+    caption = reader.page.locator(".decoded figcaption")
+    expect(caption).to_contain_text("pinned")
+    pinned, words = said(reader), caption.inner_text()
+    original = reader.visitor.pixels(reader.page.locator(".point .original canvas"))
+
+    beside = reader.page.locator(".beside")
+    for place in ((0.15, 0.2), (0.5, 0.5)):
+        reader.page.mouse.move(
+            reader.box["x"] + place[0] * reader.box["width"],
+            reader.box["y"] + place[1] * reader.box["height"],
+        )
+        expect(beside).to_be_visible()
+        before = reader.visitor.pixels(beside)
+    reader.page.mouse.move(reader.box["x"] + 0.8 * reader.box["width"], reader.box["y"] + 30)
+    reader.visitor.until_pixels_change(before, beside)
+    assert said(reader) == pinned
+    assert caption.inner_text() == words
+    assert (reader.visitor.pixels(reader.page.locator(".point .original canvas")) == original).all()
+
+    reader.page.keyboard.press("Escape")
+    expect(caption).not_to_contain_text("pinned")
+    reader.visitor.until(lambda: said(reader) != pinned, "what is under the pointer")
+    expect(beside).to_be_hidden()
+
+
+DRAWN = """(canvas, [x, y, side]) => {
+  const ratio = canvas.width / canvas.clientWidth, box = [x - side / 2, y - side / 2, side, side].map((v) => v * ratio);
+  return canvas.getContext("2d").getImageData(...box).data.filter((_, i) => i % 4 === 3).some((alpha) => alpha > 0);
+}"""
+
+
+def test_a_pin_marks_its_place_on_the_map(look):
+    """The mark stays where it is while the pointer goes on, and goes when the pin does."""
+    reader = look()
+    reader.hover(0.97, 0.9)  # no point near, and no other mark
+    marks = reader.page.locator("canvas.marks")
+    around = [0.97 * reader.box["width"], 0.9 * reader.box["height"] - 8, 16]
+    assert not marks.evaluate(DRAWN, around)
+    reader.page.mouse.down()
+    reader.page.mouse.up()
+    reader.visitor.until(lambda: marks.evaluate(DRAWN, around), "the mark")
+    reader.page.mouse.move(reader.box["x"] + 5, reader.box["y"] + 5)
+    expect(reader.page.locator(".beside")).to_be_visible()
+    assert marks.evaluate(DRAWN, around)
+    reader.page.keyboard.press("Escape")
+    reader.visitor.until(lambda: not marks.evaluate(DRAWN, around), "no mark")
+
+
+def test_unpinning_lets_the_panel_follow_again(look):
+    reader = look()
+    reader.hover(0.42, 0.33)
+    free = reader.page.get_by_role("button", name="Unpin")
+    expect(free).to_be_hidden()
+    reader.page.mouse.down()
+    reader.page.mouse.up()
+    free.click()
+    expect(free).to_be_hidden()
+    expect(reader.page.locator(".decoded figcaption")).not_to_contain_text("pinned")
+    reader.hover(0.6, 0.7)
+
+
+def test_a_pin_by_keyboard_stays_while_the_crosshair_moves_on(look):
+    reader = look()
+    reader.stage.focus()
+    reader.page.keyboard.press("ArrowRight")
+    reader.page.keyboard.press("Enter")
+    expect(reader.page.locator(".decoded figcaption")).to_contain_text("pinned")
+    pinned = said(reader)
+    for _ in range(4):
+        reader.page.keyboard.press("Shift+ArrowUp")
+    expect(reader.page.locator(".beside")).to_be_visible()
+    assert said(reader) == pinned
+    reader.page.keyboard.press("Escape")
+    reader.visitor.until(lambda: said(reader) != pinned, "the place under the crosshair")
+    expect(reader.page.locator(".decoded figcaption")).not_to_contain_text("pinned")
+
+
+def test_a_finger_takes_the_pin_along(look):
+    reader = look(viewport=PHONE, has_touch=True)
+    places = []
+    for x, y in ((150, 120), (90, 200)):
+        reader.page.touchscreen.tap(reader.box["x"] + x, reader.box["y"] + y)
+        expect(reader.page.locator(".decoded figcaption")).to_contain_text("pinned")
+        places.append(reader.place())
+    assert np.abs(places[0] - places[1]).max() > 0.1
+
+
 def test_the_keyboard_moves_the_crosshair_zooms_and_pins(look):
     reader = look()
     reader.stage.focus()

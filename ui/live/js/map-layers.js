@@ -115,9 +115,10 @@ export class Layers {
     const { page } = this, { selection, hovered, pinned, found } = page;
     if (selection) this.selection(context, view, selection);
     if (this.shows("means")) this.means(context, view);
-    if (this.shows("ellipses")) this.ellipses(context, view, selection, hovered);
+    const near = [...new Set([hovered, pinned].filter((target) => target?.point >= 0).map(({ point }) => point))];
+    if (this.shows("ellipses")) this.ellipses(context, view, selection, near);
     for (const i of found ?? []) this.ring(context, view, i, RING_PX - 2, "#e8a200");
-    if (hovered?.point >= 0) this.ring(context, view, hovered.point, RING_PX, this.ink);
+    for (const i of near) this.ring(context, view, i, RING_PX, this.ink);
     if (pinned) this.pin(context, view, pinned);
     for (const [name, place] of Object.entries(page.ends)) if (place) this.end(context, view, name.toUpperCase(), place);
   }
@@ -146,11 +147,11 @@ export class Layers {
   }
 
   // One standard deviation of q(z|x) in the plane.
-  ellipses(context, view, selection, hovered) {
+  ellipses(context, view, selection, near) {
     const logVariance = this.page.data.get("log_variance"), xy = this.page.data.get("xy");
     if (!logVariance) return;
     const { dims, latentDim } = this.page.facts;
-    const chosen = new Set([...(selection && selection.indices.length <= MOST_ELLIPSES ? selection.indices : []), ...(hovered?.point >= 0 ? [hovered.point] : [])]);
+    const chosen = new Set([...(selection && selection.indices.length <= MOST_ELLIPSES ? selection.indices : []), ...near]);
     context.lineWidth = 1.2;
     for (const i of chosen) {
       const [rx, ry] = dims.map((d) => Math.exp(logVariance[i * latentDim + d] / 2) * view.scale);

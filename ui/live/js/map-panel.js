@@ -8,7 +8,7 @@ const REST_MS = 90; // the pointer rests: time for what takes longer than a deco
 
 export const PANEL = `
   <figure class="decoded"><canvas class="image" role="img" aria-label="Decoded image"></canvas>
-    <figcaption>move the pointer over the map</figcaption></figure>
+    <figcaption><span class="what"></span> <button type="button" class="free" hidden title="Let the panel follow the pointer again (Escape)">Unpin</button></figcaption></figure>
   <p class="place" role="status"></p>
   <div class="trust"></div>
   <div class="point" hidden>
@@ -27,7 +27,7 @@ export const PANEL = `
   <p class="ends" hidden></p>`;
 
 export class Panel {
-  // page: { data, facts, places, say, marks, act }
+  // page: { data, facts, places, pinned, say, act, unpin, showCode, beside }
   constructor(root, page) {
     Object.assign(this, { root, page, target: null, item: null });
     this.find = (selector) => root.querySelector(selector);
@@ -44,6 +44,7 @@ export class Panel {
     on(".nearest", (target) => page.showNearest(target));
     on(".inverse", (target) => this.invert(target));
     on(".copy", ({ code }) => this.copy(code));
+    on(".free", () => page.unpin());
   }
 
   begin() {
@@ -53,6 +54,8 @@ export class Panel {
     this.target = null;
     this.find(".point").hidden = true;
     this.find(".place").textContent = "";
+    this.find(".what").textContent = "move the pointer over the map";
+    this.find(".free").hidden = true;
     this.find(".inverse").hidden = this.page.facts.method !== "umap";
     this.show(null);
     this.ends();
@@ -68,6 +71,7 @@ export class Panel {
     this.ask(target);
     this.trust.ask(target.code);
     this.words(target, null);
+    this.caption(target);
     if (target.point !== former?.point) this.point(target.point);
     this.rest = setTimeout(() => this.rested(target), REST_MS);
   }
@@ -83,8 +87,11 @@ export class Panel {
 
   draw(answer, target) {
     paint(this.find(".image"), answer);
-    this.page.beside(answer, target);
-    if (answer.count > 1 && target.point === this.target.point) paint(this.find(".again canvas"), answer, 1);
+    this.page.beside.draw(answer, target);
+    if (target.point === this.target.point) {
+      this.find(".again").hidden = answer.count < 2; // its code is still on the way
+      if (answer.count > 1) paint(this.find(".again canvas"), answer, 1);
+    }
     if (!performance.getEntriesByName("first-map-image").length) performance.mark("first-map-image");
   }
 
@@ -99,7 +106,7 @@ export class Panel {
 
   words(target, nearest) {
     const { facts } = this.page, number = (value) => value.toFixed(2).replace("-", "−");
-    const parts = [`${facts.axisNames[0]} ${number(target.x)} · ${facts.axisNames[1]} ${number(target.y)}`];
+    const parts = Number.isFinite(target.x) ? [`${facts.axisNames[0]} ${number(target.x)} · ${facts.axisNames[1]} ${number(target.y)}`] : [];
     if (target.distance !== null) parts.push(`between encoded points; the nearest is ${number(target.distance)} away on the map`);
     if (nearest !== null) {
       const { typical } = this.page;
@@ -108,8 +115,13 @@ export class Panel {
       parts.push(`nearest ${other}encoded code ${nearest.toFixed(3)} away${far}`);
     }
     this.find(".place").textContent = parts.join(" · ");
-    const pinned = this.page.pinned ? "pinned · " : "";
-    this.find(".decoded figcaption").textContent = `${pinned}${target.point >= 0 && this.page.pinned ? "a point's place, decoded" : "decoded here"}`;
+  }
+
+  // Words for the picture: they belong to the place that the rest of the panel speaks of.
+  caption(target) {
+    const words = target.words ?? "decoded here";
+    this.find(".what").textContent = target === this.page.pinned ? `pinned · ${words}` : words;
+    this.find(".free").hidden = !this.page.pinned;
   }
 
   // --- the point under the pointer --------------------------------------------------------------------------
@@ -135,10 +147,11 @@ export class Panel {
     try {
       const answer = await data.ask(`item/${i}`);
       const buffer = await answer.arrayBuffer(), view = new DataView(buffer);
+      if (this.target?.point !== i) return; // the panel speaks of another one by now
       const [height, width, channels] = [0, 2, 4].map((at) => view.getUint16(at, true));
       this.item = { i };
       paint(this.find(".original canvas"), { height, width, channels, pixels: new Uint8Array(buffer, 6) });
-      this.find(".original").hidden = this.target.point !== i;
+      this.find(".original").hidden = false;
     } catch (error) {
       if (error.name !== "AbortError") this.page.say(error.message);
     }
@@ -158,8 +171,8 @@ export class Panel {
     this.page.say("UMAP is looking for the code behind this place…");
     try {
       const { code, inside } = await this.page.data.json(`inverse?x=${x}&y=${y}`);
-      this.page.pinned = { x, y, code: Float32Array.from(code), distance: null, point: -1 };
-      this.show((this.page.target = this.page.pinned));
+      this.page.pinned = { x, y, code: Float32Array.from(code), distance: null, point: -1, words: inside ? "UMAP's own inverse of this place, decoded" : "this place, decoded" };
+      this.page.follow();
       this.page.say(inside ? "Decoded from UMAP's own inverse." : "UMAP's inverse does not reach this place; it is interpolated from the points around it.");
       this.page.stage.redraw("marks");
     } catch (error) {

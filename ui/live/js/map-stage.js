@@ -25,7 +25,7 @@ export const STAGE = `
   </div>`;
 
 export class Stage {
-  // page: { hover(place or null, point, screen), pin(), escape(), select(polygon), viewed(), drew(count),
+  // page: { hover(place or null, point, screen, live), pin(), escape(), select(polygon), viewed(), drew(count),
   //         background(context, view, zoom), foreground(context, view) }
   constructor(root, page) {
     Object.assign(this, { page, tool: "pan", view: null, home: null, size: null, style: null, drawn: 0, redraws: 0 });
@@ -116,7 +116,10 @@ export class Stage {
     on("pointerdown", (event) => this.press(event));
     on(MOVE, (event) => this.move(event));
     on("pointerup", (event) => this.release(event));
-    on("pointercancel", (event) => this.drop(event));
+    on("pointercancel", (event) => {
+      this.drop(event);
+      this.page.hover(null, -1);
+    });
     on("pointerleave", () => !this.pressed && this.page.hover(null, -1));
     on("dblclick", (event) => this.doubleClick(event));
     on("wheel", (event) => this.wheel(event), { passive: false });
@@ -149,7 +152,7 @@ export class Stage {
     const at = this.at(event);
     if (this.fingers.has(event.pointerId)) this.fingers.set(event.pointerId, at);
     if (this.spread) return this.pinching();
-    if (!this.pressed || this.pressed.tool === "probe") return this.point(at);
+    if (!this.pressed || this.pressed.tool === "probe") return this.point(at, this.pressed ? true : undefined);
     const [dx, dy] = [at[0] - this.pressed.at[0], at[1] - this.pressed.at[1]];
     if (!this.pressed.moved && Math.hypot(dx, dy) < CLICK_PX) return;
     this.pressed.moved = true;
@@ -157,14 +160,14 @@ export class Stage {
     else this.draw(at);
   }
 
-  // Say what the pointer is over.
-  point(at) {
+  // Say what the pointer is over; a finger that presses is followed whatever is pinned.
+  point(at, live) {
     this.pointer = at;
     if (this.cross) {
       this.cross = null;
       this.redraw("marks");
     }
-    this.page.hover(this.view.toPlace(...at), this.hit(...at), at);
+    this.page.hover(this.view.toPlace(...at), this.hit(...at), at, live);
   }
 
   draw(at) {
@@ -181,7 +184,7 @@ export class Stage {
     if (!pressed || spread) return;
     if (lasso && area(lasso.screen) > SMALLEST) return this.enclose(lasso.screen, pressed);
     if (!pressed.moved) {
-      this.page.hover(this.view.toPlace(...at), this.hit(...at), at);
+      this.page.hover(this.view.toPlace(...at), this.hit(...at), at, true);
       this.page.pin();
     }
   }

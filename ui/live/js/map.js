@@ -3,6 +3,7 @@
 // Points come as binary arrays over our own route, pictures over the live socket; Python runs only when somebody leaves
 // for another page or sets an end of a path. What is shown stands in the address.
 
+import { Beside, BESIDE } from "./map-beside.js";
 import { Colours, COLOURS } from "./map-colours.js";
 import { Groups, GROUPS } from "./map-groups.js";
 import { Index } from "./map-index.js";
@@ -15,7 +16,6 @@ import { Search, SEARCH } from "./map-search.js";
 import { Stage, STAGE } from "./map-stage.js";
 import { Tiles } from "./map-tiles.js";
 import { fade } from "./map-raster.js";
-import { paint } from "./paint.js";
 import { parsePolygon, polygonText, simplify } from "./map-lasso.js";
 
 const HISTORY = 100;
@@ -43,7 +43,7 @@ const TEMPLATE = `
         ${COLOURS}
         <details class="layers"><summary>Layers</summary><div class="layers-list"></div></details>
         ${SAVE}
-        <button type="button" class="dock" aria-pressed="false" title="Show the decoded picture next to the pointer too">Beside pointer</button>
+        ${BESIDE}
       </div>
       ${STAGE}
       <div class="under"><div class="legend"></div><p class="count" role="status"></p></div>
@@ -66,6 +66,7 @@ class MapPage {
     this.layers = new Layers(root, this);
     this.colours = new Colours(root, this);
     this.tiles = new Tiles({ change: () => this.stage.redraw("back"), say: (sentence) => this.say(sentence) });
+    this.beside = new Beside(root, this);
     this.panel = new Panel(this.find(".panel"), this);
     this.groups = new Groups(root, this);
     this.search = new Search(root, this);
@@ -82,6 +83,7 @@ class MapPage {
     Object.assign(this, { facts, data, selection: null, hovered: null, pinned: null, found: null, typical: null, target: null, counted: null, history: [], cursor: -1 });
     this.find(".map").setAttribute("aria-busy", "true");
     this.find(".belief").textContent = facts.belief;
+    this.beside.hide();
     try {
       const xy = await data.want("xy");
       if (this.data !== data) return;
@@ -126,7 +128,7 @@ class MapPage {
   showBase() {
     const place = this.facts.axes && this.places.place(this.places.base);
     if (!place || this.target) return;
-    this.target = { x: place[0], y: place[1], code: this.places.base.slice(), distance: null, point: -1 };
+    this.target = { x: place[0], y: place[1], code: this.places.base.slice(), distance: null, point: -1, words: "the code that Explore shows, decoded" };
     this.panel.show(this.target);
   }
 
@@ -233,62 +235,71 @@ class MapPage {
     this.find(".count").textContent = shown;
   }
 
-  // The pointer is over a place: what is there follows at once. Off the map, what was pinned comes back.
-  hover(place, point, screen) {
-    this.screen = screen ?? null;
+  // The pointer is over a place. The panel follows it, unless a pin holds the panel: then the picture beside the
+  // pointer does. `live` says whether the panel follows; a finger takes the pin along.
+  hover(place, point, screen, live = !this.pinned) {
     if (!place) {
-      this.find(".beside").hidden = true;
       this.hovered = null;
-      if (this.pinned) this.panel.show((this.target = this.pinned));
+      this.beside.hide();
+      this.follow();
       this.stage.redraw("marks");
       return;
     }
     const found = this.places.code(...place);
     if (!found) return;
     const former = this.hovered?.point ?? -1;
-    this.hovered = this.target = { x: place[0], y: place[1], point, ...found };
-    this.panel.show(this.target);
+    this.hovered = { x: place[0], y: place[1], point, ...found };
+    this.beside.over(this.hovered, screen, live);
+    if (live) this.panel.show((this.target = this.hovered));
     if (former !== point) this.stage.redraw("marks");
   }
 
-  beside(answer, target) {
-    const canvas = this.find(".beside"), on = this.find(".dock").getAttribute("aria-pressed") === "true";
-    canvas.hidden = !on || !this.screen || target !== this.target;
-    if (canvas.hidden) return;
-    paint(canvas, answer);
-    const { width, height } = this.stage.view, side = 96, [x, y] = this.screen;
-    canvas.style.left = `${x + side + 24 > width ? x - side - 16 : x + 16}px`;
-    canvas.style.top = `${Math.min(Math.max(y - side / 2, 4), height - side - 4)}px`;
+  // What the panel speaks of: what is pinned, else what is under the pointer, else what it spoke of last.
+  follow() {
+    this.target = this.pinned ?? this.hovered ?? this.target;
+    if (this.target) this.panel.show(this.target);
   }
 
   // Keep what is under the pointer. On a point, its own code counts, wherever the slice runs.
   pin() {
     if (!this.hovered) return;
     const { point } = this.hovered, own = point >= 0 ? this.data.code(point) : null;
-    this.pinned = { ...this.hovered };
+    this.pinned = { ...this.hovered, words: "this place, decoded" };
     if (own) {
-      const xy = this.data.get("xy");
-      Object.assign(this.pinned, { x: xy[2 * point], y: xy[2 * point + 1], code: own.slice(), distance: null });
+      const xy = this.data.get("xy"), words = `point ${(point + 1).toLocaleString("en")}, its own code decoded`;
+      Object.assign(this.pinned, { x: xy[2 * point], y: xy[2 * point + 1], code: own.slice(), distance: null, words });
     }
-    this.panel.show((this.target = this.pinned));
+    this.follow();
     this.remember();
+    this.stage.redraw("marks");
+  }
+
+  unpin() {
+    this.free();
+    this.remember();
+  }
+
+  free() {
+    this.pinned = null;
+    if (!this.beside.docked) this.beside.hide();
+    this.follow();
     this.stage.redraw("marks");
   }
 
   escape() {
     if (!this.pinned && !this.selection && !this.found) return;
-    Object.assign(this, { pinned: null, selection: null, found: null });
+    Object.assign(this, { selection: null, found: null });
     this.groups.show(null);
     this.search.close();
+    this.free();
     this.remember();
-    this.stage.redraw("marks");
   }
 
-  // A code that is none of a place: decode it, and show where it lies.
-  showCode(code) {
+  // A code that is none of a place: decode it, show where it lies, and say what it is.
+  showCode(code, words) {
     const place = this.places.place(code) ?? [NaN, NaN];
-    this.pinned = { x: place[0], y: place[1], code: Float32Array.from(code), distance: null, point: -1 };
-    this.panel.show((this.target = this.pinned));
+    this.pinned = { x: place[0], y: place[1], code: Float32Array.from(code), distance: null, point: -1, words };
+    this.follow();
     this.stage.redraw("marks");
   }
 
@@ -354,7 +365,7 @@ class MapPage {
     this.cursor += step;
     Object.assign(this, { selection: state.selection, pinned: state.pinned });
     this.groups.show(this.selection);
-    if (this.pinned) this.panel.show((this.target = this.pinned));
+    this.follow();
     this.stage.look(this.stage.view.at(state.view) ?? this.stage.home, false);
     this.stage.redraw("marks");
     this.travelled();
@@ -388,10 +399,8 @@ class MapPage {
     on(".fit", () => this.stage.reset());
     on(".undo", () => this.travel(-1));
     on(".redo", () => this.travel(1));
-    on(".dock", (event) => this.dock(event.currentTarget.getAttribute("aria-pressed") !== "true"));
     const layers = this.find(".layers");
     layers.addEventListener("focusout", (event) => layers.contains(event.relatedTarget) || (layers.open = false));
-    this.dock(localStorage.getItem("map.beside") === "true");
     this.root.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.escape();
       if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.target.tagName === "INPUT") return;
@@ -406,15 +415,9 @@ class MapPage {
     for (const button of this.root.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
   }
 
-  dock(beside) {
-    localStorage.setItem("map.beside", String(beside));
-    this.find(".dock").setAttribute("aria-pressed", String(beside));
-    if (!beside) this.find(".beside").hidden = true;
-  }
-
   close() {
     this.data.close();
-    for (const part of [this.stage, this.tiles, this.panel, this.groups]) part.close();
+    for (const part of [this.stage, this.tiles, this.beside, this.panel, this.groups]) part.close();
   }
 }
 
