@@ -276,7 +276,7 @@ def test_a_lasso_counts_what_it_holds_and_the_address_restores_it(look, digits):
     expect(count).to_contain_text("points")
     found = int(re.sub(r"\D", "", count.inner_text()))
     assert abs(found - expected) <= 2  # on the line itself a pixel may decide
-    assert reader.page.locator(".mix").get_attribute("aria-label")
+    expect(reader.page.locator(".mix")).to_have_attribute("aria-label", re.compile(r"\d"))
     reader.visitor.until(lambda: reader.query("lasso"), "the lasso in the address")
 
     again = look(reader.page.url.removeprefix(reader.visitor.home))
@@ -287,12 +287,8 @@ def test_a_lasso_counts_what_it_holds_and_the_address_restores_it(look, digits):
 def test_two_groups_give_a_direction_that_moves_the_picture(look, digits):
     reader = look()
     sides = [inside(reader, digits, corners) for corners in (LEFT, RIGHT)]
-    for name, corners in (("left", LEFT), ("right", RIGHT)):
-        lasso(reader, corners)
-        expect(reader.page.locator(".selected .spread")).to_contain_text("RMS")
-        reader.page.locator(".save-group .name").fill(name)
-        reader.page.get_by_role("button", name="Keep", exact=True).click()
-        expect(reader.page.locator(".named")).to_contain_text(name)
+    keep(reader, "left", LEFT)
+    keep(reader, "right", RIGHT)
     mean = digits.reference.mean.numpy()
     length = float(np.linalg.norm(mean[sides[1]].mean(0) - mean[sides[0]].mean(0)))
     effect = reader.page.locator(".effect")
@@ -304,6 +300,55 @@ def test_two_groups_give_a_direction_that_moves_the_picture(look, digits):
     reader.visitor.until(lambda: np.abs(shown(reader) - before).max() > 20, "the picture at another strength")
     reader.page.locator(".named .drop").first.click()
     expect(reader.page.locator(".attribute")).to_be_hidden()
+
+
+def keep(reader, name, corners):
+    """Lasso a group and keep it under a name."""
+    lasso(reader, corners)
+    expect(reader.page.locator(".selected .spread")).to_contain_text("RMS")
+    reader.page.locator(".save-group .name").fill(name)
+    reader.page.get_by_role("button", name="Keep", exact=True).click()
+    expect(reader.page.locator(".named")).to_contain_text(name)
+
+
+def box(left, top, right, bottom):
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def test_groups_that_overlap_say_so_at_the_slider_by_their_names(look):
+    """The page knows both groups: nothing is asked for that would be refused."""
+    reader = look()
+    asked = []
+    reader.page.on("request", lambda request: asked.append(request.url))
+    keep(reader, "west", box(0.02, 0.02, 0.6, 0.98))
+    keep(reader, "east", box(0.4, 0.02, 0.98, 0.98))
+    effect = reader.page.locator(".attribute .effect")
+    expect(effect).to_contain_text(re.compile(r"west and east share \d+ points"))
+    expect(reader.page.get_by_role("slider", name="Strength")).to_be_disabled()
+    assert not reader.page.locator(".message").inner_text()
+    assert not [url for url in asked if url.endswith("/attribute")]
+
+
+def test_the_sum_of_groups_starts_from_three_different_ones(look):
+    """With two groups A - B + C has no C: the first result would be A itself."""
+    reader = look()
+    keep(reader, "north", box(0.02, 0.02, 0.98, 0.3))
+    keep(reader, "middle", box(0.02, 0.35, 0.98, 0.6))
+    sums = reader.page.locator(".arithmetic")
+    decode, why = sums.get_by_role("button", name="Decode"), sums.locator(".why")
+    expect(sums.locator(".c")).to_have_value("")
+    expect(decode).to_be_disabled()
+    expect(why).to_contain_text("third group")
+    keep(reader, "south", box(0.02, 0.65, 0.98, 0.98))
+    assert [sums.locator(f".{each}").input_value() for each in "abc"] == ["north", "middle", "south"]
+    expect(why).to_be_empty()
+    sums.locator(".c").select_option("middle")
+    expect(why).to_contain_text("north itself")
+    expect(decode).to_be_disabled()
+    sums.locator(".c").select_option("north")  # twice as far from the middle
+    expect(why).to_be_empty()
+    decode.click()
+    expect(reader.page.locator(".decoded figcaption")).to_contain_text("north − middle + north")
 
 
 def test_undo_takes_back_a_selection_and_a_zoom(look):

@@ -25,11 +25,12 @@ export const GROUPS = `
     <div class="arithmetic" hidden>
       <label>A <select class="a"></select></label> − <label>B <select class="b"></select></label> + <label>C <select class="c"></select></label>
       <button type="button" class="sum">Decode</button>
+      <p class="why" role="status"></p>
     </div>
   </section>`;
 
 export class Groups {
-  // page: { data, facts, say, select(indices), showCode(code, words), target }
+  // page: { data, facts, say, escape(), selectPoints(indices), showCode(code, words), target }
   constructor(root, page) {
     Object.assign(this, { page, kept: [], summary: null, direction: null, base: null });
     this.root = root.querySelector(".groups");
@@ -44,6 +45,7 @@ export class Groups {
     on(".to", "change", () => this.measure());
     on(".strength input", "pointerdown", () => (this.base = null));
     on(".strength input", "input", () => this.apply());
+    for (const selector of [".a", ".b", ".c"]) on(selector, "change", () => this.weigh());
     on(".sum", "click", () => this.add());
   }
 
@@ -58,18 +60,19 @@ export class Groups {
   async show(selection) {
     this.find(".selected").hidden = !selection;
     this.find(".hint").hidden = Boolean(selection) || this.kept.length > 0;
-    this.selection = selection;
+    Object.assign(this, { selection, summary: null });
     if (!selection) return;
     const count = selection.indices.length;
     this.find(".count").textContent = `${count.toLocaleString("en")} point${count === 1 ? "" : "s"}`;
     this.find(".mix").replaceChildren();
     this.find(".spread").textContent = "";
-    this.find(".keep").disabled = count === 0;
+    this.find(".keep").disabled = true; // until its mean is here
     this.find(".mean").hidden = count === 0;
     if (count === 0) return;
     const summary = await this.ask("summary", selection.indices);
     if (!summary || this.selection !== selection) return;
     this.summary = summary;
+    this.find(".keep").disabled = false;
     this.mix(summary, count);
     this.find(".spread").textContent = `RMS distance to their mean ${summary.radius.toFixed(2)}`;
     this.decode(summary.mean, this.find(".mean"));
@@ -136,14 +139,18 @@ export class Groups {
   menus() {
     const names = this.kept.map((group) => group.name), two = names.length >= 2;
     this.find(".attribute").hidden = this.find(".arithmetic").hidden = !two;
-    const fill = (selector, wanted) => {
+    const fill = (selector, wanted, ...more) => {
       const menu = this.find(selector), before = menu.value;
-      menu.replaceChildren(...names.map((name) => new Option(name, name)));
-      menu.value = names.includes(before) ? before : names[Math.min(wanted, names.length - 1)];
+      menu.replaceChildren(...more, ...names.map((name) => new Option(name, name)));
+      return (menu.value = names.includes(before) ? before : wanted);
     };
     if (!two) return;
-    [[".from", 0], [".to", 1], [".a", 0], [".b", 1], [".c", 2]].forEach(([selector, wanted]) => fill(selector, wanted));
+    fill(".from", names[0]);
+    fill(".to", names[1]);
+    const used = [fill(".a", names[0]), fill(".b", names[1])];
+    fill(".c", names.find((name) => !used.includes(name)) ?? "", new Option("choose…", ""));
     this.measure();
+    this.weigh();
   }
 
   group(selector) {
@@ -157,27 +164,44 @@ export class Groups {
     this.direction = null;
     this.find(".strength input").disabled = true;
     if (!from || !to) return;
-    if (from === to) return void (this.find(".effect").textContent = "Choose two different groups.");
+    const why = unfit(from, to);
+    this.find(".effect").textContent = why;
+    if (why) return;
     const found = await this.ask("attribute", to.indices, from.indices);
     if (!found || this.group(".from") !== from || this.group(".to") !== to) return;
     this.direction = found.vector;
     this.find(".strength input").disabled = false;
     const p = found.p_value < 0.01 ? found.p_value.toPrecision(1) : found.p_value.toFixed(2);
-    this.find(".effect").textContent = `${found.length.toFixed(2)} long, effect size d = ${found.effect.toFixed(2)}; ` +
+    const effect = found.effect === null ? "" : `, effect size d = ${found.effect.toFixed(2)}`;
+    this.find(".effect").textContent = `${found.length.toFixed(2)} long${effect}; ` +
       `${found.null_length.toFixed(2)} for 95 % of random pairs of groups as large (p ${found.p_value <= found.smallest_p ? "<" : "="} ${p})`;
   }
 
   // Move the code in view along the direction, while the slider is dragged.
   apply() {
-    const strength = Number(this.find(".strength input").value);
-    this.find(".strength output").textContent = strength.toFixed(2).replace("-", "−");
+    const strength = Number(this.find(".strength input").value), said = strength.toFixed(2).replace("-", "−");
+    this.find(".strength output").textContent = said;
     this.base ??= this.page.target?.code.slice() ?? Float32Array.from(this.page.facts.z);
-    if (this.direction) this.page.showCode(this.base.map((value, d) => value + strength * this.direction[d]));
+    const words = `moved ${said} × the way from ${this.group(".from")?.name} to ${this.group(".to")?.name}`;
+    if (this.direction) this.page.showCode(this.base.map((value, d) => value + strength * this.direction[d]), words);
+  }
+
+  // --- A - B + C ----------------------------------------------------------------------------------------------
+
+  // Whether the three groups make a sum that is none of them.
+  weigh() {
+    const [a, b, c] = [".a", ".b", ".c"].map((selector) => this.group(selector));
+    let why = "";
+    if (!c) why = this.kept.length < 3 ? "Keep a third group for C, or choose one of these two." : "Choose a group for C.";
+    else if (a === b) why = `A and B are the same group, so the result would be ${c.name} itself.`;
+    else if (b === c) why = `B and C are the same group, so the result would be ${a.name} itself.`;
+    this.find(".sum").disabled = Boolean(why);
+    this.find(".why").textContent = why;
   }
 
   add() {
     const [a, b, c] = [".a", ".b", ".c"].map((selector) => this.group(selector));
-    if (a && b && c) this.page.showCode(Float32Array.from(a.mean, (value, d) => value - b.mean[d] + c.mean[d]));
+    this.page.showCode(Float32Array.from(a.mean, (value, d) => value - b.mean[d] + c.mean[d]), `${a.name} − ${b.name} + ${c.name}, decoded`);
   }
 
   // --- the server --------------------------------------------------------------------------------------------
@@ -208,6 +232,15 @@ export class Groups {
     this.channel.close();
     this.means.close();
   }
+}
+
+// Why two groups have no direction between them; empty where they have one.
+function unfit(from, to) {
+  if (from === to) return "Choose two different groups.";
+  const known = new Set(from.indices), shared = to.indices.reduce((count, i) => count + known.has(i), 0);
+  if (!shared) return "";
+  const points = `${shared.toLocaleString("en")} point${shared === 1 ? "" : "s"}`;
+  return `${from.name} and ${to.name} share ${points}: draw one of them again without the other's, so that the two can differ.`;
 }
 
 function unused(names) {
