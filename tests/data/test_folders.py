@@ -357,6 +357,14 @@ def test_a_file_that_unpacks_to_more_than_it_declares_is_refused(tmp_path):
         data.load(config(path), "train")
 
 
+def test_a_zip_whose_file_has_no_name_is_refused(tmp_path):
+    path = as_zip(tmp_path, sixteen())
+    with zipfile.ZipFile(path, "a") as archive, archive.open(zipfile.ZipInfo(""), "w") as file:
+        file.write(b"somebody")
+    with pytest.raises(DataError, match=r"own\.zip: a file in it has no name; make the \.zip again"):
+        data.info(config(path))
+
+
 @pytest.mark.parametrize("damage", ["cut", "not a zip", "flipped"])
 def test_a_broken_zip_is_named(tmp_path, damage):
     path = as_zip(tmp_path, sixteen())

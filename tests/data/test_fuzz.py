@@ -1,6 +1,7 @@
 """Arbitrary damage to files ends in data or in one sentence, never in anything else."""
 
 import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,10 @@ def file_of(suffix: str) -> bytes:
         np.savez_compressed(file, x=PIXELS, y=np.arange(12))
     elif suffix == ".csv":
         np.savetxt(file, PIXELS[0], delimiter=",", header="a,b,label", comments="", fmt="%d")
+    elif suffix == ".zip":
+        with zipfile.ZipFile(file, "w") as archive:
+            for number, image in enumerate(IMAGES):
+                archive.writestr(f"{number}.png", image)
     else:
         import pandas as pd
 
@@ -73,7 +78,7 @@ def file_of(suffix: str) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".parquet"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".parquet", ".zip"])
 def test_a_damaged_file_is_data_or_a_sentence_that_names_it(tmp_path, suffix):
     path, content = tmp_path / f"own{suffix}", file_of(suffix)
 

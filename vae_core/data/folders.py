@@ -177,7 +177,8 @@ def list_zip(path: Path) -> tuple[ZipFiles, Counter[str]]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            # Not by `is_dir`, which looks at the last character of a name that may have none.
+            entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         raise DataError(f"{path} is not a whole .zip ({error}); make it again.") from error
     _check_entries(path, entries)
@@ -232,6 +233,8 @@ def _check_entries(path: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
 
 
 def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
+    if not entry.filename:
+        raise DataError(f"{path}: a file in it has no name; make the .zip again.")
     parts = entry.filename.replace("\\", "/").split("/")
     if parts[0] == "" or parts[0].endswith(":") or ".." in parts:
         raise DataError(f"{path}: {entry.filename} points outside the .zip; make the .zip again without it.")
