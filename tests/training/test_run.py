@@ -1,5 +1,6 @@
 """A run's folder: what it says, renaming, deleting, promoting, and what is made of broken ones."""
 
+import errno
 import time
 
 import pytest
@@ -89,6 +90,47 @@ def test_a_folder_holds_one_run(tmp_path):
     run = making.make(tmp_path)
     with pytest.raises(TrainingError, match="holds a run already"):
         runs.prepare(run.folder, making.experiment())
+
+
+@pytest.mark.parametrize("title", ["x" * 81, "a\0b", "\u200b"])
+def test_a_title_that_is_not_allowed_makes_no_folder(title, tmp_path):
+    root = tmp_path / "runs"
+    with pytest.raises(ConfigError, match="title"):
+        making.make(root, title)
+    with pytest.raises(ConfigError, match="title"):
+        runs.prepare(root / "mine", making.experiment(), title)
+    assert not root.exists()
+
+
+def test_a_full_disk_leaves_no_half_made_run(tmp_path, monkeypatch):
+    def full(path, content, **_):
+        if path.name == "config.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        path.write_bytes(content)
+
+    monkeypatch.setattr(runs, "write_atomically", full)
+    with pytest.raises(TrainingError, match="No space left on device"):
+        making.make(tmp_path, "A title")
+    for folder in ("mine", "there"):
+        (tmp_path / "there").mkdir(exist_ok=True)
+        with pytest.raises(TrainingError, match="No space left on device"):
+            runs.prepare(tmp_path / folder, making.experiment(), "A title")
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+def test_an_empty_folder_of_a_run_is_no_run_and_the_next_run_takes_its_place(tmp_path):
+    (tmp_path / "digits-vae-3d-1").mkdir()
+    (tmp_path / "digits-vae-3d-2").mkdir()
+    (tmp_path / "digits-vae-3d-2" / "notes.txt").write_text("somebody's own")
+    (tmp_path / "digits-vae-3d-3").write_text("not even a folder")
+    assert runs.find(tmp_path) == []
+    assert [making.make(tmp_path).id for _ in range(2)] == ["digits-vae-3d-1", "digits-vae-3d-4"]
+    assert [path.name for path in (tmp_path / "digits-vae-3d-2").iterdir()] == ["notes.txt"]
+
+
+def test_a_run_without_a_title_is_called_by_its_id(tmp_path):
+    assert making.make(tmp_path).title() == "digits-vae-3d-1"
+    assert runs.prepare(tmp_path / ("long" * 30), making.experiment()).title() == "long" * 30
 
 
 def test_deleting_removes_everything_but_not_while_it_runs(tmp_path):

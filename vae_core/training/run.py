@@ -16,11 +16,13 @@ Each file is replaced as a whole (temporary file, rename), so a reader sees the 
 """
 
 import csv
+import errno
 import io
 import os
 import re
 import shutil
 import time
+import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -50,6 +52,7 @@ State = Literal[
     "interrupted",  # its process died
 ]
 BUSY: tuple[State, ...] = ("starting", "queued", "preparing", "training", "finishing")
+MAX_TITLE = 80  # characters
 STARTING_S = 60.0  # a process that has not taken the lock so long after its start never will
 
 RESUME, STOPPED = f"resume{SUFFIX}", f"stopped{SUFFIX}"
@@ -139,11 +142,12 @@ class Run:
             return self.id
 
     def rename(self, title: str) -> None:
-        """Give the run another title; its folder keeps its name, so a running process is not disturbed."""
-        cleaned = " ".join(title.split())
-        if not cleaned or len(cleaned) > 80 or not cleaned.isprintable():
-            raise ConfigError(f"title = {title[:90]!r} is not allowed: use 1 to 80 printable characters.")
-        self.write("title.txt", cleaned.encode())
+        """Give the run another title; its folder keeps its name, so a running process is not disturbed.
+
+        Raises:
+            ConfigError: the title is not 1 to 80 printable characters.
+        """
+        self.write("title.txt", _checked_title(title))
 
     # --- how it is doing ----------------------------------------------------------------------------------
 
@@ -307,44 +311,48 @@ class Run:
 
 
 def create(root: str | os.PathLike[str], experiment: Experiment, title: str = "") -> Run:
-    """Make a new run's folder in `root` (made if missing), named after its data and model.
+    """Make a new run's folder in `root` (made if missing), named after its data and model; its id where it has no title.
+
+    Nobody sees the folder before it is whole, and nothing of it is left where it cannot be.
 
     Raises:
+        ConfigError: the title is not one a run may have.
         TrainingError: the folder cannot be made.
     """
     root = Path(root)
-    model = experiment.model
+    model, files = experiment.model, _first_files(experiment, title)
     slug = re.sub(r"[^a-z0-9]+", "-", experiment.data.name.lower()).strip("-")[:40] or "run"
-    stem = f"{slug}-{model.kind}-{model.latent_dim}d"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        run = _new_folder(root, stem)
+        return Run(_new_folder(root, f"{slug}-{model.kind}-{model.latent_dim}d", files))
     except OSError as error:
         raise TrainingError(
-            f"No run can be made in {root} ({error.strerror}); choose a folder that can be written."
+            f"No run can be made in {root} ({error.strerror}); make room there or choose a folder that can be written."
         ) from None
-    return prepare(run.folder, experiment, title or run.id)
 
 
 def prepare(folder: str | os.PathLike[str], experiment: Experiment, title: str = "") -> Run:
     """Write down in a folder (made if missing) what its run will train.
 
     Raises:
+        ConfigError: the title is not one a run may have.
         TrainingError: the folder holds a run already, or cannot be written.
     """
     folder = Path(folder)
     if (folder / "config.json").exists():
         raise TrainingError(f"{folder} holds a run already; resume that one or choose another folder.")
+    files, was_there = _first_files(experiment, title), folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _fill(folder, files)
     except OSError as error:
+        if not was_there:
+            with suppress(OSError):
+                folder.rmdir()
         raise TrainingError(
-            f"{folder} could not be made ({error.strerror}); choose a folder that can be written."
+            f"{folder} could not be made ({error.strerror}); make room or choose a folder that can be written."
         ) from None
-    run = Run(folder)
-    run.rename(title or folder.name)
-    run.write("config.json", experiment.to_json().encode())
-    return run
+    return Run(folder)
 
 
 def find(root: str | os.PathLike[str]) -> list[Run]:
@@ -410,13 +418,52 @@ def best_epoch(metrics: Iterable[Metrics]) -> int | None:
     return None if best is None else best.epoch
 
 
-def _new_folder(root: Path, stem: str) -> Run:
+def _checked_title(title: str) -> bytes:
+    cleaned = " ".join(title.split())
+    if not cleaned or len(cleaned) > MAX_TITLE or not cleaned.isprintable():
+        raise ConfigError(
+            f"title = {title[:90]!r} is not allowed: use 1 to {MAX_TITLE} printable characters."
+        )
+    return cleaned.encode()
+
+
+def _first_files(experiment: Experiment, title: str) -> dict[str, bytes]:
+    """What a new run's folder holds; the file that makes it a run comes last."""
+    named = {"title.txt": _checked_title(title)} if title.strip() else {}
+    return named | {"config.json": experiment.to_json().encode()}
+
+
+def _fill(folder: Path, files: dict[str, bytes]) -> None:
+    """Write all files, or none."""
+    try:
+        for name, content in files.items():
+            write_atomically(folder / name, content)
+    except OSError:
+        for name in files:
+            (folder / name).unlink(missing_ok=True)
+        raise
+
+
+def _new_folder(root: Path, stem: str, files: dict[str, bytes]) -> Path:
+    """Fill a hidden folder and give it the first name that is free, or that only an empty folder has."""
+    hidden = root / f".{stem}.{uuid.uuid4().hex}.new"
+    try:
+        hidden.mkdir()
+        _fill(hidden, files)
+        return _numbered(hidden, root / stem)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+
+
+def _numbered(folder: Path, stem: Path) -> Path:
     number = 1
     while True:
-        folder = root / f"{stem}-{number}"
-        with suppress(FileExistsError):
-            folder.mkdir()
-            return Run(folder)
+        try:
+            return folder.rename(f"{stem}-{number}")
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
         number += 1
 
 
