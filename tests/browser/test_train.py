@@ -75,7 +75,7 @@ def test_train_leave_come_back_stop_and_delete(trainee, visit):
 
 def test_resume_and_explore_what_trains(trainee):
     run = making.make(jobs.root(), "Theirs", epochs=LONG)
-    go_to(trainee, "Train")
+    trainee.page.goto(f"{trainee.home}train?run={run.id}")
     trainee.button("Start").click()
     trainee.until(lambda: run.status().epoch > 0, "an epoch", STARTS_MS / 1000)
     trainee.button("Stop").click()

@@ -1,4 +1,8 @@
-"""Which run is in view: chosen in the list, named by the URL, or none, which shows the form of a new one."""
+"""Which run is in view, or none, which shows the form of a new one; the address always names which.
+
+An address that names a run opens it, one that names the form opens that. /train alone opens what this session looked
+at last, or a run that is at work, or the form.
+"""
 
 from typing import Any
 
@@ -10,24 +14,52 @@ from vae_core.training import run as runs
 from vae_core.training.run import Run
 
 _RUN = "train_run"  # the id of the run in view, or "" for the form
+_NAMED = "train_named"  # the one that the address names, as far as this session knows
 
 
 def run_in_view() -> tuple[Run | None, DeltaGenerator]:
     """Show the row that chooses; return the run in view (None for a new one) and that row, for its buttons."""
     _say_what_went_wrong()
     found = runs.find(jobs.root())
-    if _RUN not in st.session_state:
-        st.session_state[_RUN] = st.query_params.get("run", found[0].id if found else "")
-    ids = [run.id for run in found]
-    wanted = st.session_state[_RUN]
-    if wanted and wanted not in ids:
+    wanted = _wanted(found)
+    if wanted and wanted not in [run.id for run in found]:
         st.warning(f"There is no run named {wanted[:80]!r} here.", icon=":material/search_off:")
-        wanted = st.session_state[_RUN] = ""
+        wanted = ""
+    st.session_state[_RUN] = wanted
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     if found:
         _choice(row, found, wanted)
-    _address(wanted)
+    _name(wanted)
     return next((run for run in found if run.id == wanted), None), row
+
+
+def _wanted(found: list[Run]) -> str:
+    """What to show: an address that a link or the browser's history brought goes before what was in view."""
+    said = _said()
+    if said is not None and said != st.session_state.get(_NAMED):
+        return said
+    if _RUN in st.session_state:
+        return str(st.session_state[_RUN])
+    return next((run.id for run in found if run.status().busy), "")
+
+
+def _said() -> str | None:
+    """What the address names: a run, the form (""), or nothing."""
+    if run_id := st.query_params.get("run"):
+        return run_id
+    return "" if st.query_params.get("show") == "form" else None
+
+
+def _name(wanted: str) -> None:
+    """Let the address name what is in view."""
+    if _said() != wanted:
+        st.query_params.from_dict({"run": wanted} if wanted else {"show": "form"})
+    st.session_state[_NAMED] = wanted
+
+
+def forget() -> None:
+    """Let no run be in view, as for a session that has only begun."""
+    st.session_state.pop(_RUN, None)
 
 
 def look_at(run: Run) -> None:
@@ -95,13 +127,6 @@ def _line(run: Run) -> dict[str, Any]:
         "held-out ELBO": elbo,
         "id": run.id,
     }
-
-
-def _address(wanted: str) -> None:
-    if wanted:
-        st.query_params["run"] = wanted
-    else:
-        st.query_params.pop("run", None)
 
 
 def _say_what_went_wrong() -> None:

@@ -1,7 +1,8 @@
 """Widgets made from the fields of the configs: each knows its own choices, range, default and explanation.
 
 What people typed lives in one plain dictionary of the session, `values()`; a widget only mirrors its entry, so that
-nothing is lost when a widget goes because it does not matter now, or the page is left.
+nothing is lost when a widget goes because it does not matter now, or the page is left. Each widget is told its value
+as the default too: the browser shows that when it makes the widget, also after an error kept it from being shown once.
 """
 
 import typing
@@ -74,8 +75,6 @@ def chosen(name: str, options: tuple[str, ...]) -> str:
 def fill(settings: dict[str, Any]) -> None:
     """Replace everything that is set."""
     st.session_state[_VALUES] = dict(settings)
-    for key in [key for key in st.session_state if str(key).startswith(_KEY)]:
-        del st.session_state[key]
 
 
 def show(
@@ -91,21 +90,32 @@ def show(
     `choices` narrows what can be chosen, `suggested` stands there until something is typed, and choosing anew
     makes the field named by `unsettles` go back to its suggestion.
     """
-    if suggested and not values().get(name):
-        st.session_state[_KEY + name] = suggested
     info = _FIELDS[name]
     label = LABELS.get(name, name.replace("_", " ").capitalize())
     common: dict[str, Any] = {"label": label, "help": info.description, "key": _KEY + name}
     common["on_change"] = lambda: _keep(name, unsettles)
     options = choices or _default_first(info)
     if options:
-        st.session_state[_KEY + name] = chosen(name, options)
-        st.selectbox(options=options, **common)
+        select(name, options, **common)
     elif _is_number(info, int) or _is_number(info, float):
         _number(name, info, common, placeholder)
     else:
-        _mirror(name, value(name) or "")
-        st.text_input(placeholder=placeholder, **common)
+        text = str(values().get(name) or suggested or value(name) or "")
+        st.text_input(value=mirror(_KEY + name, text), placeholder=placeholder, **common)
+
+
+def select(name: str, options: tuple[str, ...], **common: Any) -> None:
+    """Show a choice between `options` for a field, or for what is kept beside the fields."""
+    shown = chosen(name, options)
+    mirror(_KEY + name, shown)
+    st.selectbox(options=options, index=options.index(shown), **({"key": _KEY + name} | common))
+
+
+def mirror(key: str, shown: Any) -> Any:
+    """Return what a widget is to show, as its default, after telling so the widget that is there and shows another."""
+    if st.session_state.get(key, shown) != shown:
+        st.session_state[key] = shown
+    return shown
 
 
 def config(kind: type[Config], **given: Any) -> Any:
@@ -125,23 +135,19 @@ def _number(name: str, info: FieldInfo, common: dict[str, Any], placeholder: str
     """A number field; the config's own check has the last word on its range."""
     number = int if _is_number(info, int) else float
     found = value(name)
-    _mirror(name, None if found is None else number(found))
+    shown = mirror(_KEY + name, None if found is None else number(found))
     low = next(
         (getattr(rule, bound) for rule in info.metadata for bound in ("ge", "gt") if hasattr(rule, bound)),
         None,
     )
     st.number_input(
+        value=shown,
         min_value=None if low is None else number(low),
         step=1 if number is int else None,
         format=None if number is int else "%g",
         placeholder=placeholder or "auto",
         **common,
     )
-
-
-def _mirror(name: str, shown: Any) -> None:
-    if _KEY + name not in st.session_state:
-        st.session_state[_KEY + name] = shown
 
 
 def _default(name: str) -> Any:

@@ -16,38 +16,53 @@ from vae_core.config import (
     TrainingConfig,
 )
 from vae_core.data import DataInfo
-from vae_core.errors import ExplorerError, TrainingError
+from vae_core.errors import ExplorerError
 from vae_core.training import jobs
 from vae_core.training import run as runs
 from vae_core.training.run import Run
 
 OWN = "Your own…"
 _PRESET = "train_preset"  # the one that filled the form last
+_TITLE = "train_called"  # what the next run is to be called
 
 
 def show() -> Run | None:
     """Show the form; return the run if one was just started."""
     _presets()
     title, press = st.columns([4, 1], vertical_alignment="bottom")
-    name = title.text_input(
-        "Title", key="train_title", placeholder="What to call this run", label_visibility="collapsed"
+    with title:
+        _title()
+    button, said = press.empty(), st.container()
+    try:
+        experiment = _experiment()
+    except ExplorerError as error:
+        experiment = None
+        with said:
+            session.complain(error)
+    pressed = button.button(
+        "Train",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=experiment is None,
     )
-    button = press.empty()
-    said = st.container()
-    experiment = _experiment()
-    with button:
-        pressed = st.button(
-            "Train",
-            type="primary",
-            icon=":material/play_arrow:",
-            width="stretch",
-            disabled=experiment is None,
-        )
     if experiment is None:
         return None
     with said:
         st.code(command_line(experiment, "runs/my-run"), language="bash", wrap_lines=True)
-    return _start(experiment, name) if pressed else None
+        return _start(experiment) if pressed else None
+
+
+def _title() -> None:
+    st.text_input(
+        "Title",
+        fields.mirror("train_title", st.session_state.get(_TITLE, "")),
+        key="train_title",
+        max_chars=runs.MAX_TITLE,
+        placeholder="What to call this run",
+        label_visibility="collapsed",
+        on_change=lambda: st.session_state.update({_TITLE: st.session_state["train_title"]}),
+    )
 
 
 def _presets() -> None:
@@ -58,23 +73,30 @@ def _presets() -> None:
         st.session_state[_PRESET] = PRESETS[0].title
 
     def take() -> None:
-        if chosen := presets.get(st.session_state["train_pills"]):
+        st.session_state[_PRESET] = st.session_state["train_pills"]
+        if chosen := presets.get(st.session_state[_PRESET] or ""):
             fields.fill(chosen.settings)
-            st.session_state[_PRESET] = chosen.title
 
-    if "train_pills" not in st.session_state:
-        st.session_state["train_pills"] = st.session_state.get(_PRESET)
-    st.pills("Start from", list(presets), key="train_pills", on_change=take)
-    shown = presets.get(st.session_state["train_pills"] or "")
-    st.caption(shown.shows if shown else "Your own settings.")
+    shown = fields.mirror("train_pills", st.session_state.get(_PRESET))
+    st.pills("Start from", list(presets), key="train_pills", default=shown, on_change=take)
+    preset = presets.get(shown or "")
+    st.caption(preset.shows if preset else "Your own settings.")
 
 
 def _experiment() -> Experiment | None:
-    """Show all fields, and put together what they say; None, explained, where they contradict each other."""
+    """Show all fields, and put together what they say; None while there are no data yet.
+
+    Raises:
+        ExplorerError: what they say is not allowed; all fields are shown nevertheless.
+    """
     left, right = st.columns(2, gap="medium")
+    found, trouble = None, None
     with left.container(border=True):
         st.markdown("**Data**")
-        found = _data()
+        try:
+            found = _data()
+        except ExplorerError as error:
+            trouble = error
     with right.container(border=True):
         st.markdown("**Model**")
         info = None if found is None else found[1]
@@ -87,13 +109,9 @@ def _experiment() -> Experiment | None:
         _training()
     with st.expander("Processor and precision"):
         _compute()
-    if found is None:
-        return None
-    try:
-        return _put_together(*found)
-    except ExplorerError as error:
-        session.complain(error)
-        return None
+    if trouble is not None:
+        raise trouble
+    return None if found is None else _put_together(*found)
 
 
 def _put_together(config: DataConfig, info: DataInfo) -> Experiment:
@@ -112,27 +130,25 @@ def _put_together(config: DataConfig, info: DataInfo) -> Experiment:
 
 
 def _data() -> tuple[DataConfig, DataInfo] | None:
-    """Choose the data; None, explained, while there are none."""
+    """Choose the data; None while there are none.
+
+    Raises:
+        ExplorerError: they are not understood, or not there.
+    """
     names = (*data.known(), OWN)
     titles = {name: data.info(name).title for name in data.known()}
-    chosen = fields.value("data") if "data" in fields.values() else names[0]
 
     def keep() -> None:
         fields.values()["data"] = st.session_state["train:data"]
         fields.values().pop("hidden", None)  # it goes with the shape of the data
 
-    if "train:data" not in st.session_state:
-        st.session_state["train:data"] = chosen if chosen in names else names[0]
-    st.selectbox(
-        "Dataset",
-        names,
-        key="train:data",
-        format_func=lambda name: titles.get(name, name),
-        on_change=keep,
+    fields.select(
+        "data", names, label="Dataset", format_func=lambda name: titles.get(name, name), on_change=keep
     )
-    if st.session_state["train:data"] == OWN:
+    chosen = fields.chosen("data", names)
+    if chosen == OWN:
         return own_data.choose()
-    info = data.info(st.session_state["train:data"])
+    info = data.info(chosen)
     here = data.is_available(info.name)
     st.caption(info.source + ("" if here else " Not on this machine yet: the run fetches it first."))
     with st.expander("How much of it"):
@@ -260,11 +276,18 @@ def _compute() -> None:
             fields.show(name)
 
 
-def _start(experiment: Experiment, title: str) -> Run | None:
+def _start(experiment: Experiment) -> Run | None:
+    """Make a run and start it; None, explained, with nothing left behind, where that cannot be."""
     try:
-        run = runs.create(jobs.root(), experiment, title)
-        jobs.start(run)
-    except (ExplorerError, TrainingError) as error:
+        run = runs.create(jobs.root(), experiment, st.session_state.get(_TITLE, ""))
+    except ExplorerError as error:
         session.complain(error)
         return None
+    try:
+        jobs.start(run)
+    except ExplorerError as error:
+        session.complain(error)
+        runs.delete(run)
+        return None
+    st.session_state.pop(_TITLE, None)
     return run

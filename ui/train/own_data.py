@@ -14,7 +14,7 @@ from vae_core import data
 from vae_core.config import DataConfig
 from vae_core.data import DataInfo, Preview
 from vae_core.data.places import root
-from vae_core.errors import DataError, ExplorerError
+from vae_core.errors import DataError
 
 MAX_UPLOAD_MB = 1024
 SUFFIXES = ("zip", "npy", "npz", "csv", "parquet")
@@ -28,7 +28,11 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 
 
 def choose() -> tuple[DataConfig, DataInfo] | None:
-    """Let people name or send their data; None, explained, until they are understood."""
+    """Let people name or send their data; None until they do.
+
+    Raises:
+        ExplorerError: what they named is not there, or not understood.
+    """
     st.caption(
         "A folder or .zip of images (a subfolder per class, if there are classes), a .npy or .npz array, a .csv or "
         ".parquet table of numbers, or a .csv time series."
@@ -40,12 +44,8 @@ def choose() -> tuple[DataConfig, DataInfo] | None:
         st.info("Name a path or drop a file to see what is understood of it.", icon=":material/search:")
         return None
     _options(path)
-    try:
-        config = fields.config(DataConfig, name=Path(path).stem[:64] or "own data", path=path)
-        preview = _preview(config.to_json(), _changed(path))
-    except ExplorerError as error:
-        session.complain(error)
-        return None
+    config = fields.config(DataConfig, name=Path(path).stem[:64] or "own data", path=path)
+    preview = _preview(config.to_json(), _changed(path))
     _show(preview)
     return config, preview.info
 
@@ -115,7 +115,6 @@ def _upload() -> None:
         return
     st.session_state["train_uploaded"] = file.file_id
     fields.values()["path"] = str(path)
-    st.session_state["train:path"] = str(path)
 
 
 def _keep(file: Any) -> Path:

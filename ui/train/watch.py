@@ -7,6 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ui import library, session
 from ui.live import run_view
+from ui.train import choose
 from vae_core.errors import ExplorerError
 from vae_core.training import jobs
 from vae_core.training import run as runs
@@ -72,8 +73,7 @@ def _delete(run: Run, status: Status) -> None:
         "Delete", icon=":material/delete:", key=f"delete:{run.id}", disabled=not sure or status.busy
     ):
         _do(runs.delete, run)
-        st.query_params.pop("run", None)
-        st.session_state.pop("train_run", None)
+        choose.forget()
         st.rerun()
 
 

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from tests.training import making
 from ui import library
 from ui.train import form, own_data
+from vae_core.errors import TrainingError
 from vae_core.training import jobs
 from vae_core.training import run as runs
 from vae_core.training.run import Metrics, Status
@@ -58,6 +59,67 @@ def test_train_starts_what_the_form_says(page, root):
     assert made.training.epochs == 2
     assert run.title() == "My first"
     assert page.session_state["train_run"] == run.id
+
+
+def test_a_title_of_any_length_is_refused_in_a_sentence_and_leaves_nothing(page, root):
+    page.run()
+    page.text_input(key="train_title").set_value("x\0y").run()
+    button(page, "Train").click().run()
+    assert "title = " in page.error[0].value
+    assert page.text_input(key="train_title").proto.max_chars == runs.MAX_TITLE
+    assert not root.exists()
+
+
+def test_a_run_whose_process_cannot_be_started_is_said_and_not_kept(page, root, monkeypatch):
+    def fail(run):
+        raise TrainingError(f"{run.title()} could not be started (no more processes); try again.")
+
+    monkeypatch.setattr(jobs, "start", fail)
+    page.run()
+    button(page, "Train").click().run()
+    assert "no more processes" in page.error[0].value
+    assert runs.find(root) == []
+    assert list(root.iterdir()) == []
+
+
+BROKEN = {
+    "a setting": lambda page, tmp_path: page.number_input(key="train:learning_rate").set_value(0.0).run(),
+    "two settings": lambda page, tmp_path: (
+        page.number_input(key="train:warmup_epochs").set_value(3),
+        page.number_input(key="train:cycles").set_value(2).run(),
+    ),
+    "a path": lambda page, tmp_path: (
+        page.selectbox(key="train:data").set_value(form.OWN).run(),
+        page.text_input(key="train:path").set_value(str(tmp_path / "gone.npy")).run(),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_whatever_keeps_a_run_from_being_made_is_said_once_and_before_the_fields(page, tmp_path, what):
+    page.run()
+    BROKEN[what](page, tmp_path)
+    assert not page.exception
+    assert button(page, "Train").disabled
+    assert len(page.error) == 1
+    order = [element.type for element in page.main]
+    assert order.index("error") < order.index("selectbox")
+
+
+def test_an_error_in_this_program_leaves_the_form_as_it_was(page, tmp_path, monkeypatch):
+    """The browser forgets the widgets that an uncaught error kept from being shown, the session does not."""
+    page.run()
+    page.number_input(key="train:latent_dim").set_value(7).run()
+    monkeypatch.setattr(own_data, "choose", lambda: 1 / 0)
+    page.selectbox(key="train:data").set_value(form.OWN).run()
+    assert page.exception
+    page.selectbox(key="train:data").set_value("digits").run()
+    assert not page.exception
+    shown = {each.key: each for each in (*page.number_input, *page.text_input)}
+    assert shown["train:latent_dim"].value == 7
+    for name, each in shown.items():
+        told = each.proto.default if each.proto.HasField("default") else None
+        assert told == each.value, name
 
 
 def test_settings_that_contradict_are_one_sentence_and_nothing_is_lost(page):
@@ -137,6 +199,63 @@ def test_an_unknown_run_in_the_address_is_said_and_the_form_shown(page, root):
     assert not page.exception
 
 
+def address(page):
+    """What the address names, and whether the form is what is seen."""
+    said = {name: "".join(value) for name, value in page.query_params.items()}
+    return said, any(each.label == "Train" for each in page.button)
+
+
+def test_train_alone_opens_what_is_at_work_or_else_the_form(page, root):
+    making.make(root, "Not started").say(Status(state="finished"))
+    page.run()
+    assert address(page) == ({"show": "form"}, True)
+
+    busy = making.make(root, "At work")
+    making.make(root, "A newer one, not started")
+    busy.say(Status(state="training"))
+    with busy.hold():
+        visitor = AppTest.from_file(PAGE, default_timeout=20).run()
+        assert address(visitor) == ({"run": busy.id}, False)
+        visitor = AppTest.from_file(PAGE, default_timeout=20)
+        visitor.query_params["show"] = "form"
+        assert address(visitor.run()) == ({"show": "form"}, True)
+
+
+def test_the_address_names_what_is_seen_and_brings_it_back(page, root):
+    first, second = (making.make(root, title) for title in ("First", "Second"))
+    page.query_params["run"] = first.id
+    page.run()
+    assert address(page) == ({"run": first.id}, False)
+    page.selectbox(key="train_select").set_value(second.id).run()
+    assert address(page) == ({"run": second.id}, False)
+    button(page, "New run").click().run()
+    assert address(page) == ({"show": "form"}, True)
+
+    page.query_params.clear()  # a link to Train on another page
+    page.run()
+    assert address(page) == ({"show": "form"}, True)
+    page.query_params.clear()
+    page.query_params["run"] = second.id  # the browser's history
+    page.run()
+    assert address(page) == ({"run": second.id}, False)
+    page.query_params.clear()
+    page.run()
+    assert address(page) == ({"run": second.id}, False)
+    page.query_params.clear()
+    page.query_params["run"] = "gone"
+    page.run()
+    assert address(page) == ({"show": "form"}, True)
+
+
+def test_after_a_delete_the_form_is_seen(page, root):
+    run, _ = making.make(root), making.make(root, "Another")
+    page.query_params["run"] = run.id
+    page.run()
+    page.checkbox(key=f"sure:{run.id}").check().run()
+    button(page, "Delete").click().run()
+    assert address(page) == ({"show": "form"}, True)
+
+
 def test_a_busy_run_can_be_asked_to_stop(page, root):
     run = making.make(root)
     run.say(Status(state="training"))
@@ -154,6 +273,7 @@ def test_keeping_renaming_and_deleting(page, root):
         run.checkpoint(epoch).write_bytes(f"epoch {epoch}".encode())
     figures = [Metrics(e, 1.0, 1.0, 0.1, 1.0, 1.0, -1.0, 0.0, float(-e), 0.0, 0.1, ()) for e in (1, 2)]
     run.write_metrics(figures)
+    page.query_params["run"] = run.id
     page.run()
     button(page, "Keep it").click().run()
     assert (library.FOLDER / "a-good-one.safetensors").read_bytes() == b"epoch 1"
