@@ -7,25 +7,40 @@ The grid of the Walk page is made a square of N x N tiles. Trusted pointer input
     flood_*    the same at 120 events per second for 3 seconds; only the newest view is ever completed
     redraw_*   every tile anew, after the number of tiles has changed
 
+What a redraw spends its time on, medians; the stages follow one another and come to the whole:
+
+    redraw_ask_ms      until its first request leaves
+    redraw_answers_ms  until its last answer is there: decoding, sending, and taking in the answers before
+    redraw_keep_ms     taking in the last answer's tiles
+    redraw_frame_ms    waiting for the screen's next frame
+    redraw_paint_ms    painting, with labels and axes
+
+Beside the browser, for the same tiles in as many requests: `answer_ms` is their time over the socket to a client that
+paints nothing, `decode_ms` that of decoding them in this process, `decode_cpu_ms` the processors' time for that (which a busy machine
+changes little), `answer_bytes` their size.
+
 The stock page shows the same tiles as one image and moves them with a slider; `p50_ms` is from a click on the slider to
 the new image. `geodesic` is a path of 64 codes in mnist-vae-2d, in a process that has made one before.
 """
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from playwright.async_api import Browser, Page
 from playwright.async_api import Error as PlaywrightError
+from websockets.sync.client import connect
 
 from benchmarks import browser, drag, server
 from benchmarks.chromium import ChromiumNotFound
-from benchmarks.report import Results, show, spread
+from benchmarks.report import Results, percentile, show, spread
 
 STOCK = server.ROOT / "benchmarks" / "stock_grid_page.py"
 STEP_PX, MOVES = 20, 80
@@ -33,12 +48,15 @@ FLOOD_MOVES, FLOOD_RATE = 360, 120
 REDRAWS = 12
 PATIENCE_MS = 15_000
 GEODESICS = 5
+REQUESTS = 2  # in which the page asks for a grid
+STAGES = ("last", "sent", "answered", "kept", "frame", "at")  # of what the grid says, in order
+STAGE_NAMES = ("ask", "answers", "keep", "frame", "paint")
 
 # The element is inside the component's shadow root; what it says is kept for whoever asks.
 LISTEN = """() => {
   const find = (root) => root.querySelector(".walk-grid") ?? [...root.querySelectorAll("*")].reduce((found, e) => found ?? (e.shadowRoot && find(e.shadowRoot)), null);
   const grid = find(document);
-  grid.style.width = `${grid.clientHeight}px`;
+  grid.style.width = `${grid.offsetHeight}px`;
   window.settled = [];
   grid.addEventListener("settled", ({ detail }) => window.settled.push(detail));
 }"""
@@ -72,7 +90,8 @@ async def ours(chromium: Browser, case: Case) -> dict[str, float]:
             await page.evaluate(LISTEN)
             await page.wait_for_timeout(drag.SETTLE_MS)
             figures = await panned(page) | await flooded(page)
-            return figures | await redrawn(page, case.n)
+            figures |= await redrawn(page, case.n)
+        return figures | await asyncio.to_thread(without_browser, running.url, case)
 
 
 async def panned(page: Page) -> dict[str, float]:
@@ -108,17 +127,62 @@ async def flooded(page: Page) -> dict[str, float]:
 
 
 async def redrawn(page: Page, n: int) -> dict[str, float]:
-    """Every tile anew."""
+    """Every tile anew, the grid where it is at first: between two tiles there would be more of them on the screen."""
+    await page.locator(".walk-grid").press("0")
     slider = page.locator(".tiles-across")
-    latencies = []
+    found = []
     for _ in range(REDRAWS):
         for count in (n - 1, n):
             before = await _settled(page)
             await slider.fill(str(count))
             detail = await _next(page, before)
             if count == n:
-                latencies.append(detail["at"] - detail["last"])
-    return spread(latencies, prefix="redraw_")
+                found.append(detail)
+    if any(detail["tiles"] != n * n for detail in found):
+        raise server.ServerFailed(f"The grid on the page is {found[0]['tiles']} tiles, not {n} x {n}.")
+    return spread([detail["at"] - detail["last"] for detail in found], prefix="redraw_") | stages(found)
+
+
+def stages(details: list[dict[str, float]]) -> dict[str, float]:
+    """What redraws spent their time on: the median of each stage, in ms."""
+    figures = {}
+    for name, (start, end) in zip(STAGE_NAMES, pairwise(STAGES), strict=True):
+        figures[f"redraw_{name}_ms"] = percentile([detail[end] - detail[start] for detail in details], 50)
+    return figures
+
+
+def without_browser(url: str, case: Case) -> dict[str, float]:
+    """Decode the grid in this process, and ask the server for it without painting it."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the server does, before torch comes
+    from ui import library
+    from ui.live import models
+    from ui.live.protocol import pack_decode_request
+    from vae_core.latent import planes
+
+    opened = library.open_file(case.checkpoint, case.file)
+    live = models.live(opened)
+    plane = planes.of_dimensions(np.zeros(live.latent_dim, np.float32), 0, 1)
+    parts = np.array_split(planes.grid(plane, case.n).reshape(case.n**2, -1), REQUESTS)
+    frames = [pack_decode_request(number, opened.id, part) for number, part in enumerate(parts)]
+    decoding, computing, answering, size = [], [], [], 0
+    with connect(url.replace("http", "ws", 1) + "/live", max_size=None) as connection:
+        for _ in range(REDRAWS + 1):
+            started, cpu = time.perf_counter(), time.process_time()
+            for part in parts:
+                live.decode(part)
+            decoded = time.perf_counter()
+            computing.append(1000 * (time.process_time() - cpu))
+            for frame in frames:
+                connection.send(frame)
+            size = sum(len(connection.recv()) for _ in frames)
+            answering.append(1000 * (time.perf_counter() - decoded))
+            decoding.append(1000 * (decoded - started))
+    return {
+        "decode_ms": percentile(decoding[1:], 50),
+        "decode_cpu_ms": percentile(computing[1:], 50),
+        "answer_ms": percentile(answering[1:], 50),
+        "answer_bytes": size,
+    }
 
 
 class Hand:
