@@ -7,12 +7,12 @@
 import { View } from "./map-view.js";
 import { Cache } from "./walk-cache.js";
 import { Hand } from "./walk-hand.js";
-import { Layer, standIn } from "./walk-layer.js";
+import { Layer } from "./walk-layer.js";
 import { Over } from "./walk-over.js";
 import { EXTENT, LEAST, Linear, MOST, Quantile } from "./walk-spacing.js";
 import { Stream, wanted } from "./walk-stream.js";
 
-const MARGIN = 1; // cells around the screen that are decoded too, when all others are
+const MARGIN = 1; // cells around the screen that are decoded too, when nothing else is to be done
 const SLIVER = 0.5; // px; a tile of which less is to be seen is off the screen
 const UNDER = 2; // former levels that may show through
 const KEPT_BYTES = 64e6, KEPT_TILES = 20_000; // decoded tiles in memory: the fewer of the two, but a screenful always
@@ -243,29 +243,43 @@ export class Grid {
     this.layer = new Layer({ level, spacing, columns: hold(view.width), rows: hold(view.height), shape, reduce });
   }
 
-  // A cell came into view: its tile if that is kept, else its part of a coarser one.
+  // A cell came into view: its tile if that is kept.
   fill(i, j) {
-    const { level } = this.layer, own = this.cache.get(this.spacing.key(level, i, j));
-    if (own) return this.layer.lend(i, j, own, this.edition, 1, { across: 0, down: 0 });
-    for (const size of [2, 4]) {
-      const lender = standIn(i, j, size), tile = this.cache.get(this.spacing.key(level, lender.i, lender.j));
-      if (tile) return this.layer.lend(i, j, tile, this.edition, size, lender);
-    }
+    const own = this.kept(i, j);
+    if (own) this.layer.lend(i, j, own, this.edition, 1, { across: 0, down: 0 });
+  }
+
+  kept(i, j) {
+    return this.cache.get(this.spacing.key(this.layer.level, i, j));
   }
 
   ask() {
-    if (!this.view || this.stopped || this.stream.busy) return;
+    if (!this.view) return;
+    while (!this.stopped && this.stream.free && this.request()) this.mark("sent");
+  }
+
+  // Ask for tiles that the screen lacks, or if it lacks none and nothing is under way, for those around it. Returns
+  // whether there were any.
+  request() {
     const { seen, window } = this.arrange(), { level } = this.layer, width = this.page.facts.latentDim;
-    const cells = wanted(this.layer, window, seen, this.edition).cells.slice(0, this.stream.count);
-    if (!cells.length) return;
+    const underWay = this.stream.underWay.filter((tag) => tag.spacing === this.spacing && tag.cache === this.cache && tag.level === level).map((tag) => tag.names);
+    const skip = (i, j) => underWay.some((names) => names.has(name(i, j)));
+    let cells = wanted(this.layer, seen, this.edition, skip);
+    if (!cells.length && !this.stream.underWay.length) cells = wanted(this.layer, window, this.edition);
+    cells.length = Math.min(cells.length, this.stream.count(cells.length));
+    if (!cells.length) return false;
     const payload = new Float32Array(cells.length * width);
     cells.forEach(({ i, j }, k) => this.code({ level, i, j }, payload.subarray(k * width, (k + 1) * width)));
     const { spacing, edition, cache } = this;
-    this.stream.ask(this.page.facts.model.id, width, payload, { cells, level, spacing, edition, cache });
+    const names = new Set(cells.map(({ i, j }) => name(i, j)));
+    this.stream.ask(this.page.facts.model.id, width, payload, { cells, names, level, spacing, edition, cache });
+    return true;
   }
 
   arrived(answer, { cells, level, spacing, edition, cache }) {
+    this.mark("answered", true);
     if (spacing === this.spacing && cache === this.cache) this.keep(answer, cells, level, edition);
+    this.mark("kept", true);
     this.ask();
     this.redraw();
   }
@@ -282,6 +296,7 @@ export class Grid {
 
   // Asking again at once would be refused again.
   refused(sentence) {
+    if (this.stopped) return; // the same was said of the request before
     this.stopped = true;
     this.page.say(sentence);
   }
@@ -295,23 +310,33 @@ export class Grid {
   paint() {
     this.frame = null;
     if (!this.view) return;
+    this.mark("frame", true);
     const { seen } = this.arrange(), [tiles, over] = this.contexts, { density, view } = this;
-    const missing = wanted(this.layer, seen, seen, this.edition).visible;
-    if (!missing) this.under = [];
+    const missing = this.layer.lacks(seen, this.edition);
+    if (missing) this.layer.standIns(seen, this.edition, (i, j) => this.kept(i, j));
+    else this.under = [];
     tiles.clearRect(0, 0, tiles.canvas.width, tiles.canvas.height);
     for (const layer of [...this.under, this.layer]) layer.draw(tiles, view, density);
     this.over.draw(over, this, seen);
     this.frames++;
-    if (!missing && this.due) this.settle();
+    if (!missing && this.due) this.settle(seen);
   }
 
   // --- measuring ---------------------------------------------------------------------------------------------
 
-  // Every tile of the newest view is painted. Told to whoever waits, and as an event of the element whose detail is
-  // { first, last, at, asked }: when the first and the newest of the changes behind it happened, when the picture was
-  // complete (performance.now()), and how many tiles have been asked for so far.
-  settle() {
-    const detail = { ...this.due, at: performance.now(), asked: this.stream.asked };
+  // When something on the way to the newest view happened: the first time, or the latest one.
+  mark(name, latest = false) {
+    if (this.due && (latest || this.due[name] === undefined)) this.due[name] = performance.now();
+  }
+
+  // Every tile of the newest view is painted. Told to whoever waits, and as an event of the element whose detail holds
+  // times of performance.now(): of the first and the newest of the changes behind it (first, last), of its first request
+  // (sent; not there if all was known), of its last answer (answered) and when that was taken in (kept), when its frame
+  // came (frame) and when the picture was complete (at). And how many tiles and requests there have been so far
+  // (asked, requests), and how many tiles are on the screen (tiles).
+  settle({ left, right, bottom, top }) {
+    const { asked, requests } = this.stream, tiles = (right - left + 1) * (top - bottom + 1);
+    const detail = { ...this.due, at: performance.now(), asked, requests, tiles };
     this.due = null;
     if (!performance.getEntriesByName("first-grid").length) performance.mark("first-grid");
     this.element.dispatchEvent(new CustomEvent("settled", { detail }));
@@ -331,3 +356,5 @@ export class Grid {
     clearTimeout(this.resting);
   }
 }
+
+const name = (i, j) => `${i}/${j}`;

@@ -49,6 +49,12 @@ export class Layer {
     return this.sizes[slot] === 1 && this.holds(i, j, slot) ? this.editions[slot] : -1;
   }
 
+  // Whether a cell of `window` has no tile of that edition.
+  lacks({ left, right, bottom, top }, edition) {
+    for (let j = bottom; j <= top; j++) for (let i = left; i <= right; i++) if (this.edition(i, j) !== edition) return true;
+    return false;
+  }
+
   // Show these cells; fill(i, j) is called for each that was not there before.
   show(window, fill) {
     this.window = window;
@@ -68,22 +74,27 @@ export class Layer {
     return i >= left && i <= right && j >= bottom && j <= top;
   }
 
-  // A tile arrived: show it in its cell, and where it belongs to a coarse pattern, for neighbours that have nothing better.
+  // A tile arrived: show it in its cell.
   put(i, j, tile, edition) {
-    const sizes = pattern(i, j);
+    if (!this.includes(i, j) || edition < this.edition(i, j)) return;
     this.read(tile);
-    if (this.includes(i, j) && edition >= this.edition(i, j)) this.set(this.slot(i, j), 1, edition, 0, 0);
-    for (let size = 2; size <= sizes; size *= 2) this.spread(i, j, size, edition);
+    this.set(this.slot(i, j), 1, edition, 0, 0);
   }
 
-  spread(i, j, size, edition) {
-    const lead = size === 4 ? 1 : 0;
-    for (let y = j - lead; y < j - lead + size; y++) {
-      for (let x = i - lead; x < i - lead + size; x++) {
-        if (!this.includes(x, y)) continue;
-        const slot = this.slot(x, y), has = this.sizes[slot];
-        const better = has === 0 || (has > 1 && (has > size || (has === size && edition >= this.editions[slot])));
-        if (better) this.set(slot, size, edition, x - i + lead, size - 1 - (y - j + lead));
+  // Let coarse tiles stand in for the cells of `window` that have none of their own; find(i, j) gives a cell's newest tile.
+  // Done before a picture is drawn and not when a tile arrives: as a rule its neighbours are in the same answer.
+  standIns(window, edition, find) {
+    for (let j = window.bottom; j <= window.top; j++) {
+      for (let i = window.left; i <= window.right; i++) {
+        const slot = this.slot(i, j), has = this.holds(i, j, slot) ? this.sizes[slot] : 0;
+        if (has === 1) continue;
+        for (const size of [2, 4]) {
+          if (has && (has < size || (has === size && this.editions[slot] === edition))) break;
+          const lender = standIn(i, j, size), tile = find(lender.i, lender.j);
+          if (!tile) continue;
+          this.lend(i, j, tile, edition, size, lender);
+          break;
+        }
       }
     }
   }

@@ -1,12 +1,15 @@
 // Which tiles are asked for, in which order and how many at once.
 //
-// One request is under way at a time; when its answer comes, the next is made up from what the newest view then lacks.
-// What left the screen meanwhile is therefore never asked for.
+// Two requests are under way at most: the server decodes one while the browser takes in the other. When an answer comes,
+// the next request is made up from what the newest view then lacks. What left the screen meanwhile is therefore never
+// asked for.
 
 import { Channel, DECODE } from "./socket.js";
 import { pattern } from "./walk-layer.js";
 
-const ANSWER_MS = 16; // what the tiles of one answer may take, its way not counted: a new view waits about that long
+const LANES = 2; // requests under way
+const ANSWER_MS = 16; // what all tiles under way may take, their way not counted: a new view waits about that long
+const WORTH = 100; // tiles; as many are halved, so that the first half is taken in while the second is decoded
 const FEWEST = 25, MOST = 1024; // tiles per request; MOST is the server's limit
 const LONGEST_MS = 500; // a longer answer says that the line was cut, nothing about tiles
 const MEMORY = 0.85;
@@ -15,28 +18,27 @@ const SPREAD = 60; // tiles; answers whose sizes differ less than that tell litt
 const RANKS = { 4: 0, 2: 1, 1: 2 };
 const OLDEST = 1000;
 
-// The cells of `window` whose tile is not of the newest edition, most urgent first, and how many of them are in `seen`:
-// those on the screen, before the margin around it; empty ones before outdated ones, of which the oldest come first, so
-// that a slider that keeps moving leaves no corner behind; coarse before fine; from the middle outwards.
-export function wanted(layer, window, seen, edition) {
-  const x = (seen.left + seen.right) / 2, y = (seen.bottom + seen.top) / 2, found = [];
-  let visible = 0;
+// The cells of `window` whose tile is not of the newest edition and which `skip(i, j)` does not leave out, most urgent
+// first: empty ones before outdated ones, of which the oldest come first, so that a slider that keeps moving leaves no
+// corner behind; coarse before fine; from the middle outwards.
+export function wanted(layer, window, edition, skip = () => false) {
+  const x = (window.left + window.right) / 2, y = (window.bottom + window.top) / 2, found = [];
   for (let j = window.bottom; j <= window.top; j++) {
     for (let i = window.left; i <= window.right; i++) {
       const has = layer.edition(i, j);
-      if (has === edition) continue;
-      const on = i >= seen.left && i <= seen.right && j >= seen.bottom && j <= seen.top;
-      if (on) visible++;
+      if (has === edition || skip(i, j)) continue;
       const young = has < 0 ? 0 : 1 + OLDEST - Math.min(edition - has, OLDEST);
-      found.push({ i, j, urgency: (((on ? 0 : 1e4) + young) * 4 + RANKS[pattern(i, j)]) * 1e4 + Math.hypot(i - x, j - y) });
+      found.push({ i, j, urgency: (young * 4 + RANKS[pattern(i, j)]) * 1e4 + Math.hypot(i - x, j - y) });
     }
   }
-  return { cells: found.sort((a, b) => a.urgency - b.urgency), visible };
+  return found.sort((a, b) => a.urgency - b.urgency);
 }
 
 // What a tile takes, apart from what every answer takes whatever is in it: the slope of a line through the answers so
 // far, in which each weighs less than the one after it. Where their sizes hardly differ (a slow pan asks for a column at
 // a time) their noise would make up any slope, so it is drawn to the last one that was well known (a ridge regression).
+// It is never more than the answer took altogether: one that was held up once would else be remembered for good, by
+// requests so small that they tell nothing else.
 export class Pace {
   constructor() {
     Object.assign(this, { weight: 0, n: 0, t: 0, nn: 0, nt: 0, each: FIRST, known: FIRST }); // each: ms per tile
@@ -51,8 +53,9 @@ export class Pace {
     this.nt += count * ms;
     const n = this.n / this.weight, t = this.t / this.weight, ridge = SPREAD ** 2;
     const variance = this.nn / this.weight - n * n, together = this.nt / this.weight - n * t;
-    this.each = Math.max((together + ridge * this.known) / (variance + ridge), ANSWER_MS / MOST);
-    if (variance > ridge) this.known = this.each;
+    const line = (together + ridge * this.known) / (variance + ridge);
+    this.each = Math.max(Math.min(line, ms / count), ANSWER_MS / MOST);
+    if (variance > ridge || line > this.each) this.known = this.each;
   }
 
   get count() {
@@ -64,33 +67,48 @@ export class Stream {
   // arrived(answer, tag), refused(sentence); connect makes a channel.
   constructor({ arrived, refused, connect = (on) => new Channel(on) }) {
     this.arrived = arrived;
-    this.channel = connect({ onAnswer: (answer, tag) => this.answered(answer, tag), onError: refused });
+    this.lanes = Array.from({ length: LANES }, () => ({ tag: null, channel: connect({ onAnswer: (answer, tag) => this.answered(answer, tag), onError: refused }) }));
     this.pace = new Pace();
-    this.asked = 0; // tiles, since the beginning
+    Object.assign(this, { asked: 0, requests: 0, last: 0 }); // asked: tiles, since the beginning; last: time of the newest answer
+    this.spell = { count: 0, ms: 0 }; // what was answered since the line was free
   }
 
-  get busy() {
-    return this.channel.busy;
+  // The tags of what is under way.
+  get underWay() {
+    return this.lanes.filter(({ channel }) => channel.busy).map(({ tag }) => tag);
   }
 
-  // How many tiles to ask for at once.
-  get count() {
-    return this.pace.count;
+  get free() {
+    return this.lanes.some(({ channel }) => !channel.busy);
+  }
+
+  // How many of so many tiles to ask for at once: equal parts, none larger than its share of the time.
+  count(wanted) {
+    const parts = Math.max(Math.ceil(wanted / Math.ceil(this.pace.count / LANES)), wanted < WORTH ? 1 : LANES);
+    return Math.max(Math.ceil(wanted / parts), Math.min(wanted, FEWEST));
   }
 
   // payload: the codes of all tiles, one after the other.
   ask(model, width, payload, tag) {
-    const count = payload.length / width;
+    const count = payload.length / width, lane = this.lanes.find(({ channel }) => !channel.busy), now = performance.now();
+    if (!this.underWay.length || this.spell.count > MOST) this.spell = { count: 0, ms: 0 };
     this.asked += count;
-    this.channel.ask({ model, kind: DECODE, count, width, payload, tag: { ...tag, count, at: performance.now() } });
+    this.requests++;
+    lane.tag = { ...tag, count, at: now };
+    lane.channel.ask({ model, kind: DECODE, count, width, payload, tag: lane.tag });
   }
 
+  // Answers overlap, so they are timed together: how long it took since the line was free, for all tiles since then.
   answered(answer, tag) {
-    this.pace.add(tag.count, Math.min(performance.now() - tag.at, LONGEST_MS));
+    const now = performance.now(), { spell } = this;
+    spell.count += tag.count;
+    spell.ms += Math.min(now - Math.max(tag.at, this.last), LONGEST_MS);
+    this.last = now;
+    this.pace.add(spell.count, spell.ms);
     this.arrived(answer, tag);
   }
 
   close() {
-    this.channel.close();
+    for (const { channel } of this.lanes) channel.close();
   }
 }
