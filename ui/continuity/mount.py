@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import library, session
+from ui import session
 from ui.continuity import peers
 from ui.library import OpenModel
 from ui.live import assets, walk_files
@@ -43,6 +43,5 @@ def facts(opened: OpenModel) -> dict[str, Any]:
     return walk.facts(opened) | {
         "evaluation": opened.checkpoint.description.evaluation,
         "lacks": measures_of(opened).lacks,
-        "against": "images" if library.data_here(opened) else "reconstructions",
         "peers": peers.peers(opened),
     }

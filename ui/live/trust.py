@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ui import library
 from ui.library import OpenModel
 
 _CODES, _NUMBERS = (
@@ -16,11 +15,8 @@ _FEWEST = 8
 
 
 def facts(opened: OpenModel) -> dict[str, Any]:
-    """Codes at which a page takes the model's usual stretch and drift, and what realism is measured against."""
-    return {
-        "usual": [[round(value, 4) for value in code] for code in _sample(opened).tolist()],
-        "against": "images" if library.data_here(opened) else "reconstructions",
-    }
+    """Codes at which a page takes the model's usual stretch and drift."""
+    return {"usual": [[round(value, 4) for value in code] for code in _sample(opened).tolist()]}
 
 
 def _sample(opened: OpenModel) -> Tensor:

@@ -65,18 +65,9 @@ def test_it_is_told_what_a_walk_is_told_and_what_can_be_measured(visit, componen
     assert facts["latentDim"] == 2
     assert facts["principal"]["axes"]
     assert facts["lacks"] == {}
-    assert facts["against"] == "images"
     assert facts["evaluation"] == opened("two").checkpoint.description.evaluation
     assert facts["peers"] == []
     json.dumps(facts)
-
-
-def test_it_is_told_that_realism_compares_with_reconstructions_where_the_data_are_not_here(
-    visit, component, monkeypatch
-):
-    monkeypatch.setattr(library, "data_here", lambda opened: False)
-    visit("two")
-    assert component.told[-1]["against"] == "reconstructions"
 
 
 def test_a_model_without_a_prior_is_said_to_have_none(visit, component):

@@ -88,6 +88,7 @@ export class Headlines {
     this.root.addEventListener("keydown", (event) => {
       const open = event.key === "Escape" && event.target.closest("details[open]");
       if (!open) return;
+      event.preventDefault(); // it has done its work
       open.open = false;
       open.querySelector("summary").focus();
     });

@@ -1,18 +1,19 @@
 // The maps of the Continuity page: a plane of the latent space decoded as a grid, and beside it what was measured there.
 //
 // All of them are one view: dragging, zooming and the keyboard work on each, and a cross in all of them says where the
-// pointer is in one.
+// pointer is in one, or which place a click has pinned.
 
 import { Grid, GRID } from "./walk-grid.js";
 import { PANEL, Panel, place } from "./continuity-panel.js";
 import { Plane, PLANE } from "./walk-plane.js";
-import { SPECS } from "./continuity-specs.js";
-import { Channel, DECODE, MEASURE, TRUST } from "./socket.js";
+import { SPECS, comparedWith } from "./continuity-specs.js";
+import { Spot } from "./continuity-spot.js";
+import { Channel, DECODE } from "./socket.js";
 import { paint } from "./paint.js";
 import { words } from "./continuity-colours.js";
 
 const REST_MS = 250; // after the last change the maps may be refined
-const LOOK_MS = 120; // the pointer rests: time to look for the nearest encoded image
+const FREE = "A click pins a place (on the keyboard Enter).", PINNED = "Pinned. A click or Escape frees it.";
 const SPREAD = 6; // dimensions' ranges are about so many standard deviations
 
 export const MAPS = `
@@ -23,7 +24,9 @@ export const MAPS = `
       <figure class="decoded"><canvas role="img" aria-label="Decoded image"></canvas><figcaption>decoded</figcaption></figure>
       <figure class="nearest" hidden><canvas role="img" aria-label="Nearest encoded image"></canvas><figcaption></figcaption></figure>
       <p class="where"></p>
-      <button type="button" class="explore" disabled title="Continue with this code on the Explore page">Explore</button>
+      <p class="pin" role="status">${FREE}</p>
+      <button type="button" class="free" hidden title="Let the maps follow the pointer again (Escape)">Free</button>
+      <button type="button" class="explore" disabled title="Continue with this code on the Explore page">Open in Explore</button>
     </aside>
     <div class="measures">${SPECS.map(({ name }) => PANEL(name)).join("")}</div>
   </div>`;
@@ -31,11 +34,12 @@ export const MAPS = `
 export class Maps {
   // page: { facts, said: what the address said, say(sentence), explore(code), address() }
   constructor(root, page) {
-    Object.assign(this, { root, page, facts: page.facts, grid: null, target: null, shade: null, outline: null, moving: true });
+    Object.assign(this, { root, page, facts: page.facts, grid: null, target: null, pointed: null, pinned: false, shade: null, outline: null, moving: true });
     this.find = (selector) => root.querySelector(selector);
     this.say = (sentence) => page.say(sentence);
     this.images = new Channel({ onAnswer: (answer) => paint(this.find(".decoded canvas"), answer), onError: this.say, onStatus: (on) => this.say(on ? "" : "Waiting for the server…") });
-    this.trust = new Channel({ onAnswer: (answer) => this.trusted(answer), onError: () => this.trusted(null) });
+    this.spot = new Spot(this, () => this.told());
+    this.find(".free").onclick = () => this.free();
     this.find(".explore").onclick = () => this.target && page.explore(this.target.code);
   }
 
@@ -49,8 +53,11 @@ export class Maps {
       this.planes.changed();
     }
     this.grid = new Grid(this.root, this);
+    this.find(".walk-grid").setAttribute("aria-label", "Grid of decoded codes: arrow keys pan, plus and minus zoom, 0 shows the whole range, Enter pins the framed tile, Escape frees it");
     this.panels = SPECS.map((spec) => new Panel(this.root, this, spec));
     this.planes.tiles();
+    this.axes = this.plane().axes.join();
+    this.promised = pair(said.pin);
     this.grid.open(said.view);
     for (const figure of this.root.querySelectorAll(".spot canvas")) figure.style.aspectRatio = `${facts.dataShape[2]} / ${facts.dataShape[1]}`;
   }
@@ -70,6 +77,9 @@ export class Maps {
   planeChanged() {
     if (!this.grid) return;
     this.grid.replane();
+    const axes = this.plane().axes.join();
+    if (axes !== this.axes) this.free(); // the same numbers are another place then
+    this.axes = axes;
     if (this.target) this.aim(this.target.u, this.target.v);
     this.address();
   }
@@ -78,6 +88,7 @@ export class Maps {
   moved() {
     if (!this.panels) return;
     if (this.sought && this.grid.view) this.locate(this.sought);
+    if (this.promised && this.grid.view) this.keep(this.promised);
     this.moving = true;
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.rested(), REST_MS);
@@ -109,12 +120,18 @@ export class Maps {
   }
 
   hover(tile) {
-    if (tile) this.aim(tile.u, tile.v);
+    if (tile) this.point(tile.u, tile.v);
   }
 
   // A place of the view, where a panel is pointed at.
   pointAt(x, y) {
-    this.aim(this.grid.spacing.value(x), this.grid.spacing.value(y));
+    this.point(this.grid.spacing.value(x), this.grid.spacing.value(y));
+  }
+
+  // The pointer is here; a place that is pinned stays what the maps are about.
+  point(u, v) {
+    this.pointed = { u, v };
+    if (!this.pinned) this.aim(u, v);
   }
 
   // A place of the plane: what all captions, crosses and pictures are about.
@@ -124,19 +141,49 @@ export class Maps {
     this.target = { u, v, x: spacing.at(u), y: spacing.at(v), code };
     this.find(".explore").disabled = false;
     this.images.ask({ model: this.facts.model.id, kind: DECODE, count: 1, width: code.length, payload: code });
+    this.spot.ask(this.target);
     this.find(".where").textContent = `${names[0]} ${fixed(u)} · ${names[1]} ${fixed(v)}`;
     place(this.find(".board > .cross"), view, this.target);
     for (const panel of this.panels) {
       panel.caption();
       panel.redraw();
     }
-    clearTimeout(this.looking);
-    this.looking = setTimeout(() => this.look(), LOOK_MS);
   }
 
+  // A click, or Enter, pins the place or frees it. A finger has no other way to point: where it taps next is pinned next.
   choose(place, code, event) {
-    // A finger has no other way to point; the button beside the decoded image takes Explore there.
-    if (this.target && event?.pointerType !== "touch") this.page.explore(this.target.code);
+    const { pointed } = this;
+    if (!this.pinned) return this.pin();
+    if (event?.pointerType !== "touch") return this.free();
+    this.aim(pointed.u, pointed.v);
+    this.pin();
+  }
+
+  pin() {
+    if (this.target) this.hold(true);
+  }
+
+  // Whether something was pinned. The maps go on with where the pointer is.
+  free() {
+    if (!this.pinned) return false;
+    this.hold(false);
+    if (this.pointed) this.aim(this.pointed.u, this.pointed.v);
+    return true;
+  }
+
+  hold(pinned) {
+    this.pinned = pinned;
+    this.root.classList.toggle("pinned", pinned);
+    this.find(".free").hidden = !pinned;
+    this.find(".pin").textContent = pinned ? PINNED : FREE;
+    this.address();
+  }
+
+  // Pin a place of the plane, once the grid is laid out.
+  keep([u, v]) {
+    this.promised = null;
+    this.aim(u, v);
+    this.pin();
   }
 
   viewed() {
@@ -175,20 +222,29 @@ export class Maps {
     return found;
   }
 
-  // --- the nearest encoded image -----------------------------------------------------------------------------
+  // --- the exact figures -------------------------------------------------------------------------------------
 
-  look() {
-    const { code } = this.target;
-    this.trust.ask({ model: this.facts.model.id, kind: MEASURE, height: TRUST, count: 1, width: code.length, payload: code });
+  get found() {
+    const { found } = this.spot;
+    return found && { values: found.answer.values, within: found.within };
   }
 
-  trusted(answer) {
-    const figure = this.find(".nearest"), shown = Boolean(answer?.pixels);
-    figure.hidden = !shown;
-    if (!shown) return;
+  // Whether the newest figures are still of another place.
+  get awaited() {
+    return this.spot.found?.target !== this.target;
+  }
+
+  told() {
+    const { found } = this, figure = this.find(".nearest"), answer = this.spot.found?.answer, against = comparedWith(found);
+    // The data came, or went: what the colours compared with is not what the number is of.
+    if (this.against && against && against !== this.against) this.panels.find(({ spec }) => spec.name === "realism").again();
+    this.against = against || this.against;
+    for (const panel of this.panels) panel.caption();
+    figure.hidden = !answer?.pixels;
+    if (figure.hidden) return;
     const label = answer.values[7], name = label >= 0 ? this.facts.classNames[label] : null;
     paint(figure.querySelector("canvas"), answer);
-    figure.querySelector("figcaption").textContent = `nearest ${this.facts.against === "images" ? "encoded image" : "reconstruction"}${name ? `: ${name}` : ""}`;
+    figure.querySelector("figcaption").textContent = `nearest ${against === "images" ? "encoded image" : "reconstruction"}${name ? `: ${name}` : ""}`;
   }
 
   // --- from elsewhere ----------------------------------------------------------------------------------------
@@ -204,20 +260,24 @@ export class Maps {
     const [u, v] = planes.inside.map((d) => code[d]), { spacing, view } = this.grid;
     if (view) this.grid.look(view.with({ x: spacing.at(u), y: spacing.at(v) }));
     this.aim(u, v);
+    this.pin();
   }
 
   state() {
     if (!this.planes?.plane) return {};
     const { base } = this.planes, { latentDim, z } = this.facts, moved = latentDim > 2 && base.some((value, d) => Math.abs(value - z[d]) > 1e-4);
-    return { ...this.planes.state(), base: moved ? Array.from(base, (value) => Number(value.toFixed(4))).join(",") : "" };
+    const pin = this.pinned ? [this.target.u, this.target.v].map((value) => Number(value.toFixed(4))).join(",") : "";
+    return { ...this.planes.state(), pin, base: moved ? Array.from(base, (value) => Number(value.toFixed(4))).join(",") : "" };
   }
 
   close() {
     clearTimeout(this.resting);
-    clearTimeout(this.looking);
-    for (const part of [this.grid, this.images, this.trust, ...(this.panels ?? [])]) part?.close();
+    for (const part of [this.grid, this.images, this.spot, ...(this.panels ?? [])]) part?.close();
   }
 }
+
+// Two numbers from an address; null for anything else.
+const pair = (text) => parsed(text, 2);
 
 // A code from an address; null for anything else.
 function parsed(text, width) {

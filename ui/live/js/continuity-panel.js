@@ -7,6 +7,7 @@
 
 import { Hand } from "./walk-hand.js";
 import { Channel, MEASURE } from "./socket.js";
+import { tell } from "./pace.js";
 import { gradient, ink } from "./continuity-colours.js";
 import { Raster, contour } from "./continuity-raster.js";
 
@@ -21,7 +22,7 @@ export const PANEL = (name) => `
     <div class="says">
       <h3></h3>
       <p class="value"><b>–</b> <span></span></p>
-      <div class="legend"><div class="gradient"></div><div class="ticks"></div></div>
+      <div class="legend"><p class="coloured"></p><div class="gradient"></div><div class="ticks"></div></div>
       <p class="choices"></p>
       <p class="sentence"></p>
       <details><summary>Definition</summary><div class="definition"></div></details>
@@ -29,8 +30,9 @@ export const PANEL = (name) => `
   </article>`;
 
 export class Panel {
-  // maps: { facts, grid, plane(), moving, target: null or { x, y }, pointAt(x, y), choose(place, code, event),
-  //         draws(count), codes(cells, raster), turn: the panel to refine, passed() }, all of it about the view of the grid
+  // maps: { facts, grid, plane(), moving, target: null or { x, y }, found: the exact figures at the newest target that has
+  //         any, awaited: whether these are still of another, pointAt(x, y), choose(place, code, event), draws(count),
+  //         codes(cells, raster), turn: the panel to refine, passed() }, all of it about the view of the grid
   // spec: what is measured and how it looks, see continuity-specs.js; connect makes a channel.
   constructor(root, maps, spec, { connect = (on) => new Channel(on) } = {}) {
     Object.assign(this, { maps, spec, root: root.querySelector(`[data-measure="${spec.name}"]`) });
@@ -39,7 +41,7 @@ export class Panel {
     this.contexts = ["colours", "marks"].map((name) => this.find(`canvas.${name}`).getContext("2d"));
     this.find("h3").textContent = spec.title;
     this.find(".definition").innerHTML = spec.definition;
-    this.field.setAttribute("aria-label", `${spec.title}: the same plane as the grid, moved by the same keys`);
+    this.field.setAttribute("aria-label", `${spec.title}: the same plane as the grid, moved by the same keys; Enter pins a place`);
     this.channel = connect({ onAnswer: (answer, tag) => this.answered(answer, tag), onError: (sentence) => this.refused(sentence) });
     this.hand = new Hand(this.field, mirror(this));
     this.observer = new ResizeObserver(() => this.resize());
@@ -52,12 +54,17 @@ export class Panel {
     const { facts } = this.maps;
     Object.assign(this, { rasters: [], scales: new Map(), each: 1, refusal: null, coarse: null, fine: null, lacks: this.spec.lacks(facts), epoch: {} });
     this.choices();
-    this.find(".sentence").textContent = this.spec.sentence(facts, this.chosen);
     this.root.classList.toggle("lacking", Boolean(this.lacks));
     this.state(this.lacks ?? "measuring…");
     this.explain(null);
     this.caption();
     this.redraw();
+  }
+
+  // What was measured means something else by now.
+  again() {
+    this.begin();
+    this.moved();
   }
 
   // The menus of what may be shown.
@@ -76,7 +83,7 @@ export class Panel {
 
   choose(name, value) {
     this.chosen[name] = value;
-    this.find(".sentence").textContent = this.spec.sentence(this.maps.facts, this.chosen);
+    this.caption();
     this.moved();
     this.show();
   }
@@ -195,23 +202,19 @@ export class Panel {
     }));
   }
 
-  // What was measured at a place of the view, the finest there is; null where nothing was.
-  at(x, y) {
-    const finest = [...this.rasters].sort((a, b) => a.wide - b.wide);
-    for (const raster of finest) {
-      const row = raster.at(x, y);
-      if (row) return { row, measure: raster.key.measure };
-    }
-    return null;
-  }
-
+  // The number is of the exact place that all maps point at, whatever the cell below it was coloured by.
   caption() {
-    const { target, facts } = this.maps, found = target && this.at(target.x, target.y), measure = this.newest?.key.measure;
-    const { value, unit, bad } = found ? this.spec.words(found.row, { ...found, facts, chosen: this.chosen, plane: this.maps.plane() }) : { value: "–", unit: "" };
-    this.find(".value b").textContent = value;
-    this.find(".value span").textContent = unit;
-    this.find(".value").classList.toggle("bad", Boolean(bad));
-    this.find("h3").textContent = measure === undefined ? this.spec.title : this.spec.heading(measure, facts);
+    const { spec, chosen } = this, { facts, found, awaited } = this.maps, measure = this.newest?.key.measure;
+    const { value, unit, bad, title = "" } = (found && spec.words(found, { facts, chosen })) || { value: "–", unit: "" };
+    tell(this.find(".value b"), value);
+    tell(this.find(".value span"), unit);
+    tell(this.find("h3"), spec.heading(found, facts));
+    tell(this.find(".sentence"), spec.sentence(facts, chosen, found));
+    tell(this.find(".coloured"), measure === undefined ? "" : spec.coloured(measure, facts));
+    const line = this.find(".value");
+    line.classList.toggle("bad", Boolean(bad));
+    line.classList.toggle("awaited", Boolean(awaited));
+    if (line.title !== title) line.title = title;
   }
 
   state(sentence) {

@@ -40,14 +40,6 @@ export class Raster {
     });
   }
 
-  // The numbers of the cell at a place, or null where none are known.
-  at(x, y) {
-    const { bounds, n, columns } = this;
-    const i = Math.floor((x - bounds.left) / this.wide), j = Math.floor((bounds.top - y) / this.high), cell = j * n + i;
-    if (i < 0 || j < 0 || i >= n || j >= n || !this.known[cell]) return null;
-    return this.values.subarray(cell * columns, (cell + 1) * columns);
-  }
-
   row(cell) {
     return this.values.subarray(cell * this.columns, (cell + 1) * this.columns);
   }

@@ -38,7 +38,7 @@ class Continuity {
     for (const tab of this.root.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => this.turn(tab.dataset.tab));
     this.leaving = new AbortController();
     window.addEventListener("pointerdown", (event) => this.fold(event), { capture: true, signal: this.leaving.signal });
-    this.root.addEventListener("keydown", (event) => event.key === "Escape" && this.fold(null), { signal: this.leaving.signal });
+    window.addEventListener("keydown", (event) => event.key === "Escape" && this.escape(event), { signal: this.leaving.signal });
     this.parts = {
       headlines: new Headlines(this.find(".top"), this),
       maps: new Maps(this.find(".maps-tab"), this),
@@ -67,13 +67,22 @@ class Continuity {
     this.address();
   }
 
-  // A map's definition closes when one presses elsewhere, and with Escape.
+  // What lies on top goes first: a definition, then a pin. Escape for other parts of the page is theirs.
+  escape(event) {
+    const ours = event.target === document.body || event.composedPath().includes(this.root);
+    if (event.defaultPrevented || !ours || this.fold(null) || this.tab !== "maps") return;
+    this.parts.maps.free();
+  }
+
+  // A map's definition closes when one presses elsewhere, and with Escape. Returns whether one was open.
   fold(event) {
-    for (const open of this.root.querySelectorAll(".measure details[open]")) {
+    const all = [...this.root.querySelectorAll(".measure details[open]")];
+    for (const open of all) {
       if (event?.composedPath().includes(open)) continue;
       if (!event && open.contains(this.root.getRootNode().activeElement)) open.querySelector("summary").focus();
       open.open = false;
     }
+    return all.length > 0;
   }
 
   // Show a code on the maps.

@@ -4,6 +4,7 @@
 // times a second and only while somebody can see it. What a model cannot be asked is left out.
 
 import { CLIFFS, Channel, DRIFT, MEASURE, TRUST } from "./socket.js";
+import { FIGURES } from "./trust-figures.js";
 import { paint } from "./paint.js";
 import { soon, tell } from "./pace.js";
 
@@ -12,10 +13,6 @@ const REST = 4; // times as long as the last answer took: a machine that is busy
 const LONGEST_REST_MS = 400; // also after a first answer for which the data were read
 const FIRST_MS = 400; // the page itself comes first
 const AFTER_REFUSAL_MS = 5000;
-const RIM = 0.9, OUTSIDE = 0.99; // shares of the prior's mass
-const HOLE = 0.5, DENSE = 2; // encoded data for each that the prior promises
-const CLIFF = 1.5, LEAVES = 3; // times the most that is usual for encoded data
-const FAR = 2; // times the usual distance from an image to the nearest other one
 const USUAL = [0.05, 0.95]; // quantiles over the model's sample of encoded data
 
 export class Trust {
@@ -38,7 +35,7 @@ export class Trust {
     this.watch.observe(root);
   }
 
-  // model: { id, classNames, hasPrior, usual: codes at which its usual figures are taken, against }
+  // model: { id, classNames, hasPrior, usual: codes at which its usual figures are taken }
   begin(model) {
     this.follow(model);
     Object.assign(this, { newest: null, due: performance.now() + FIRST_MS });
@@ -111,6 +108,7 @@ export class Trust {
       if (!said) return;
       if (figure.title !== said.title) figure.title = said.title;
       if (figure.classList.contains("bad") !== Boolean(said.bad)) figure.classList.toggle("bad");
+      tell(figure.querySelector("dt"), said.label ?? name);
       tell(figure.querySelector(".value"), said.value);
       tell(figure.querySelector(".word"), said.word);
     });
@@ -124,83 +122,6 @@ export class Trust {
     this.leaving.abort();
     this.channel.close();
   }
-}
-
-// --- the figures ---------------------------------------------------------------------------------------------
-
-// Of the answer's columns: prior percentile, stretch, magnification, data ratio, realism, drift, nearest index, label.
-// says(values, model, usual) gives { value, word, bad, title }, or null where the figure is not defined.
-const FIGURES = [
-  {
-    name: "prior",
-    says([percentile], { hasPrior }) {
-      if (!Number.isFinite(percentile)) return null;
-      const percent = percentile > OUTSIDE ? (percentile > 0.9995 ? "> 99.9 %" : `${(100 * percentile).toFixed(1)} %`) : `${Math.round(100 * percentile)} %`;
-      const prior = hasPrior ? "prior" : "Gaussian fitted to the encoded codes (this model has no prior)";
-      return {
-        value: percent, bad: percentile > OUTSIDE, word: percentile > OUTSIDE ? "outside" : percentile > RIM ? "rim" : "inside",
-        title: `${percent} of the mass of the ${prior} lies closer to its centre than this code; beyond 99 % a draw from it hardly ever lands.`,
-      };
-    },
-  },
-  {
-    name: "data",
-    says([, , , ratio]) {
-      if (!Number.isFinite(ratio)) return null;
-      const value = `${number(ratio)} ×`;
-      return {
-        value, bad: ratio < HOLE, word: ratio < HOLE ? "a hole" : ratio > DENSE ? "dense" : "as promised",
-        title: `Around this code lie ${value} as many encoded data as the prior promises; below 1/2 it is a hole, with no data near it.`,
-      };
-    },
-  },
-  {
-    name: "stretch",
-    says([, stretch, magnification], model, { stretch: usual }) {
-      if (!Number.isFinite(stretch)) return null;
-      const [least, most] = usual ?? [NaN, NaN];
-      const compared = usual ? `; ${number(least)} to ${number(most)} are usual for encoded data of this model (nine in ten)` : "";
-      const volume = Number.isFinite(magnification) ? ` Magnification factor ${number(magnification)}.` : "";
-      return {
-        value: number(stretch), bad: stretch > CLIFF * most,
-        word: stretch > CLIFF * most ? "a cliff" : stretch > most ? "steep" : stretch < least ? "flat" : usual ? "usual" : "",
-        title: `In its steepest direction the image changes by ${number(stretch)} (Euclidean distance of pixels) per unit of z${compared}.${volume}`,
-      };
-    },
-  },
-  {
-    name: "drift",
-    says([, , , , , drift], model, { drift: usual }) {
-      if (!Number.isFinite(drift)) return null;
-      const most = usual?.[1] ?? NaN;
-      const compared = usual ? `; encoded data of this model usually move by ${number(most)} at most (95 % of them)` : "";
-      return {
-        value: number(drift), bad: drift > LEAVES * most,
-        word: drift > LEAVES * most ? "leaves" : drift > most ? "moves" : usual ? "stays" : "",
-        title: `Decoded and encoded again, this code comes back ${number(drift)} away from where it was${compared}. Where codes move far, the model does not own the place.`,
-      };
-    },
-  },
-  {
-    name: "realism",
-    says([, , , , realism, , index, label], { classNames, against }) {
-      if (!Number.isFinite(realism)) return null;
-      const of = label >= 0 ? classNames[label] ?? label : "";
-      const which = against === "images" ? "encoded image" : "reconstruction of an encoded image (the images are not at hand)";
-      const nearest = index >= 0 ? ` It is no. ${index}${of === "" ? "" : `, class ${of}`}, shown here.` : "";
-      return {
-        value: `${number(realism)} ×`, bad: realism > FAR, word: of === "" ? "to the nearest" : `nearest: ${of}`,
-        title: `The nearest ${which} is ${number(realism)} × as far from the decoded image as such images are from their nearest others (median).${nearest}`,
-      };
-    },
-  },
-];
-
-// Two figures and a minus that is one; no more digits than can be meant.
-function number(value) {
-  const size = Math.abs(value);
-  if (size < 0.005) return size ? "< 0.01" : "0";
-  return (size >= 9.95 ? value.toFixed(0) : size >= 0.995 ? value.toFixed(1) : value.toFixed(2)).replace("-", "−");
 }
 
 // --- what is usual -------------------------------------------------------------------------------------------
