@@ -23,6 +23,6 @@ if __name__ == "__main__":
     session.arrive(page.url_path)
     page.run()
 else:
-    from ui.live.server import lifespan, routes
+    from ui.live.server import lifespan, middleware, routes
 
-    app = st.App(__file__, routes=routes(), lifespan=lifespan)
+    app = st.App(__file__, routes=routes(), middleware=middleware(), lifespan=lifespan)

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,8 +14,9 @@ PATIENCE_S = 60.0  # importing Streamlit on a busy machine
 class Server:
     """A server that can be stopped and started again on the same port."""
 
-    def __init__(self, log: Path, script: str = "app.py") -> None:
+    def __init__(self, log: Path, script: str = "app.py", options: Sequence[str] = ()) -> None:
         self.log = log
+        self.options = options
         self.script = script
         self.port = _free_port()
         self.url = f"http://localhost:{self.port}/"
@@ -22,7 +24,7 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "streamlit", "run", self.script]
-        options = ["--server.headless", "true", "--server.port", str(self.port)]
+        options = ["--server.headless", "true", "--server.port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*command, *options], cwd=ROOT, stdout=log, stderr=log)
         self._wait_until_it_listens()

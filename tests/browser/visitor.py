@@ -10,6 +10,10 @@ from playwright.sync_api import Locator, Page, expect
 
 PATIENCE_S = 15.0
 SOCKET_TROUBLE = ("WebSocket", "ERR_CONNECTION", "Failed to fetch", "Failed to load resource")
+SOCKET_TROUBLE += (
+    "Client Error in reaching server endpoint",
+    "Is Streamlit still running?",
+)  # after a longer while
 
 _PIXELS = """canvas => canvas.width && Array.from(
   canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)"""

@@ -1,10 +1,14 @@
-"""What all our own HTTP routes refuse, and how they say so."""
+"""What the server refuses, whatever is asked, and what all our own HTTP routes refuse; and how they say so."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from ui.live.socket import origin_allowed
 from vae_core.errors import ExplorerError
@@ -14,6 +18,43 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 class Refused(Exception):
     """A request that makes no sense, in one sentence."""
+
+
+class OwnNames:
+    """Lets in who asks for the server by one of its names, those of `server.allowedHosts`, for whatever it is.
+
+    Somebody else's page can have its own name lead to this machine (DNS rebinding). To the browser we are then that
+    page's own server, so that no look at the Origin helps; but the Host header still has the name. Streamlit looks at
+    it for its own socket only, not for pages, uploads and what we add.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Imported here: it needs Streamlit's server, which is there whenever somebody asks.
+        from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
+
+        refusal: ASGIApp
+        if scope["type"] == "lifespan" or is_host_allowed(host := Headers(scope=scope).get("host")):
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            refusal = WebSocketClose(1008)  # before it is accepted, so the handshake ends with HTTP 403
+        else:
+            refusal = PlainTextResponse(_how_to_be_let_in(host), 403)
+        await refusal(scope, receive, send)
+
+
+def _how_to_be_let_in(host: str | None) -> str:
+    try:
+        name = urlsplit(f"//{host or ''}").hostname or "NAME"
+    except ValueError:
+        name = "NAME"
+    return (
+        f"This server does not answer to the name {name[:200]!r}. If it is yours, start it with: "
+        f"streamlit run app.py --server.allowedHosts localhost --server.allowedHosts {name[:200]}"
+    )
 
 
 def checked(answer: Answer) -> Answer:

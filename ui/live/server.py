@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from streamlit.runtime.pages_manager import PagesManager
 
 from ui.live import assets, compares, continuity, equations, maps, posteriors, registry, runs, socket, walks
+from ui.live.guard import OwnNames
 
 # OpenMP's threads spin while they wait, unless told otherwise before torch is imported. On a machine that has other
 # work to do (a browser, a training run) spinning makes a decode of 1 ms take 60 ms; sleeping costs nothing measurable.
@@ -24,6 +26,11 @@ def routes() -> list[BaseRoute]:
     """Return the live socket, the runs, the maps, the walks, what is measured, and the components' JavaScript."""
     measured = [continuity.route(), posteriors.route(), compares.route(), equations.route()]
     return [socket.route(), runs.route(), maps.route(), walks.route(), *measured, assets.route()]
+
+
+def middleware() -> list[Middleware]:
+    """Return what every request to the server goes through first, Streamlit's own included."""
+    return [Middleware(OwnNames)]
 
 
 @asynccontextmanager

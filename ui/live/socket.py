@@ -73,10 +73,9 @@ def origin_allowed(origin: str | None, host: str | None) -> bool:
 
     Allowed are the server's own pages, clients that are no browser (they send no Origin), and what
     Streamlit's options allow. Streamlit's own check lets in every port of this machine besides, and asks
-    a web service for its public address, which would hold up the event loop; hence this one.
+    a web service for its public address, which would hold up the event loop; hence this one. Whether `host` is a name
+    of ours at all is `guard.OwnNames`'s to say.
     """
-    if not _host_allowed(host):
-        return False
     if origin is None:
         return True
     site = _site(origin)
@@ -204,13 +203,6 @@ def _reason(error: Exception) -> str:
     """One short line; the log has the rest."""
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:200]}"
-
-
-def _host_allowed(host: str | None) -> bool:
-    # Imported here: it needs Streamlit's server, which is there whenever a handshake is.
-    from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
-
-    return is_host_allowed(host)
 
 
 def _configured(origin: str) -> bool:
