@@ -6,6 +6,7 @@ The stand-in decoder paints a code as a grey of 255 * z[0], so that a picture te
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -561,6 +562,90 @@ def test_a_link_restores_the_panel(panel, run):
     assert run("return paths.state();") == link
     assert run("return asked.at(-1).body.closed && asked.at(-1).body.equal;")
     assert "no. " in panel.page.locator(".chips .name").first.inner_text()
+
+
+def test_a_code_as_text_is_the_same_code_again_to_the_last_bit(run):
+    rng = np.random.default_rng(0)
+    drawn = np.concatenate([rng.normal(size=500), rng.normal(size=300) * 10.0 ** rng.integers(-30, 30, 300)])
+    edges = [0, -0.0, 1, -1.5, 0.1, 1 / 3, 1e-45, 3.4028235e38, 16777217, 123456.79]
+    codes = np.concatenate([drawn, edges]).astype(np.float32)
+    script = """
+      const { codeText, parseCode } = await import(`${location.origin}/code-text.js`);
+      const code = Float32Array.from(ARG), text = codeText(code), again = parseCode(text, code.length);
+      return { text, same: code.every((value, i) => value === again[i]) };
+    """
+    found = run(script, codes.astype(float).tolist())
+    assert found["same"]
+    texts = found["text"].split(",")
+    assert np.array_equal(np.array(texts, np.float32), codes)  # as the command line reads it
+    shortest = [np.format_float_scientific(value, unique=True) for value in codes]
+    digits = [
+        [len(Decimal(text).normalize().as_tuple().digits) for text in each] for each in (texts, shortest)
+    ]
+    assert digits[0] == digits[1]
+
+
+def test_a_linked_end_is_the_very_code_it_was(panel, run):
+    drawn = np.random.default_rng(1).normal(size=2).astype(np.float32)
+    run("paths.ends.add({ code: ARG, name: 'drawn' }, end(1));", drawn.astype(float).tolist())
+    run("window.link = paths.state(); paths.close(); window.paths = panel(); paths.restore(link);")
+    assert run("return paths.ends.list.map(({ code }) => [...code]);")[0] == drawn.astype(float).tolist()
+
+
+def test_ends_of_the_encoded_data_are_linked_by_number_and_class(browser):
+    """The numbers of a code would say nothing of the model's data after these were encoded again."""
+    codes = np.random.default_rng(2).normal(size=(40, 2)).astype(np.float32).astype(float)
+    page = browser.new_page()
+    panel = Panel(page).open(codes=codes.tolist())
+    panel.run("""
+      facts.classNames = ["a;b|c@d", "odd"];
+      paths.ends.add(await paths.ends.item(data, -1, 12), await paths.ends.mean(data, 0), end(0.5));
+      window.before = paths.ends.list.map(({ code, name, spec }) => [[...code], name, spec ?? null]);
+      window.link = Object.fromEntries(new URLSearchParams(new URLSearchParams(paths.state()).toString()));
+      paths.close();
+      window.paths = panel();
+      window.ready = paths.restore(link);
+      window.meanwhile = paths.state().ends;
+      await ready;
+    """)
+    link = panel.run("return link;")
+    assert link["ends"].startswith("@12;@class")
+    assert panel.run("return meanwhile;") == link["ends"]
+    after = panel.run(
+        "return paths.ends.list.map(({ code, name, spec }) => [[...code], name, spec ?? null]);"
+    )
+    assert after == panel.run("return before;")
+    assert after[0] == [codes[12].tolist(), "a;b|c@d · no. 12", "12"]
+    panel.run("await paths.restore({ ends: '@40;@class:none;@12', paths: 'linear' });")
+    assert panel.run("return [paths.ends.list.at(0).spec, said.length];") == ["12", 2]
+    assert not panel.problems
+    page.close()
+
+
+def test_a_path_at_an_encoded_item_says_so_after_its_link_was_followed(panel, run):
+    run("paths.ends.add(await paths.ends.item(data, -1, 7), end(1)); window.link = paths.state();")
+    run("paths.close(); window.paths = panel(); await paths.restore(link);")
+    distance = run(
+        "return Math.hypot(...paths.ends.list[0].code.map((value, d) => value - data.code(7)[d]));"
+    )
+    assert distance == 0
+
+
+@pytest.mark.parametrize(
+    ("steps", "red"),
+    [((0.1, 0.1, 0.11), False), ((0.1, 0.1, 0.19), False), ((0.1, 0.1, 0.2), True), ((0, 0, 0), False)],
+)
+def test_only_a_step_of_two_is_red(panel, run, steps, red):
+    panel.ends(0, 1)
+    run("await serve(() => ({ steps: Array.from({ length: 30 }, (_, i) => ARG[i % 3]), worst: 2 }));", steps)
+    colours = run("""
+      const style = (selector) => getComputedStyle(document.querySelector(selector));
+      return [style(".worst").fill === style(".bars").fill, style(".flag").color === style(".words").color];
+    """)
+    assert colours == [not red, not red]
+    words = panel.page.locator(".words").inner_text() + panel.page.locator(".flag").inner_text()
+    assert ("worst jump" in words) == red
+    assert "red: 2 × the usual step or more" in panel.page.locator(".speed .of").inner_text()
 
 
 def test_a_link_that_makes_no_sense_is_an_empty_panel(run):

@@ -1,6 +1,7 @@
 // The ends of the paths: two or more codes in order, each with its decoded picture; and where more of them come from.
 
 import { Bookmarks, BOOKMARKS } from "./walk-bookmarks.js";
+import { codeText, parseCode } from "./code-text.js";
 import { paint } from "./paint.js";
 
 const MOST = 12; // ends
@@ -192,14 +193,19 @@ export class Ends {
 
   // Item number `nth` of a class (-1: of all), or a random one.
   async item(data, label, nth) {
-    await data.want("codes");
     const labels = data.has("label") ? await data.want("label") : null, rows = [];
     for (let i = 0; i < data.n; i++) if (label < 0 || labels?.[i] === label) rows.push(i);
     const of = label < 0 ? "the encoded data" : `class ${this.page.facts.classNames[label]}`;
     if (!rows.length) throw new Error(`There is no encoded item of ${of}; choose another class.`);
     nth ??= Math.floor(Math.random() * rows.length);
     if (!Number.isInteger(nth) || nth < 0 || nth >= rows.length) throw new Error(`There is no item ${nth} in ${of}; choose one from 0 to ${rows.length - 1}.`);
-    const i = rows[nth], name = labels?.[i] >= 0 ? `${this.page.facts.classNames[labels[i]] ?? labels[i]} · ` : "";
+    return this.row(data, rows[nth]);
+  }
+
+  async row(data, i) {
+    await data.want("codes");
+    const labels = data.has("label") ? await data.want("label") : null;
+    const name = labels?.[i] >= 0 ? `${this.page.facts.classNames[labels[i]] ?? labels[i]} · ` : "";
     return { code: data.code(i), name: `${name}no. ${i}`, spec: String(i) };
   }
 
@@ -214,12 +220,26 @@ export class Ends {
       count++;
     }
     if (!count) throw new Error(`There is no encoded item of class ${name}; choose another class.`);
-    return { code: sum.map((value) => value / count), name: `mean of ${name}`, spec: `class:${name}` };
+    return { code: Float32Array.from(sum, (value) => value / count), name: `mean of ${name}`, spec: `class:${name}` };
+  }
+
+  // The end that the command line calls `spec`: an encoded item by its number, or class:NAME.
+  async named(spec) {
+    const { data, facts } = this.page;
+    if (!data?.has("codes")) throw new Error(`The end "${spec.slice(0, 40)}" of this link is one of the encoded data, and this model comes with none.`);
+    if (spec.startsWith("class:")) return this.mean(data, facts.classNames.indexOf(spec.slice("class:".length)));
+    return this.row(data, itemNumber(spec, data.n));
   }
 
   close() {
     this.marks.close();
   }
+}
+
+function itemNumber(spec, n) {
+  const i = /^\d+$/.test(spec) ? Number(spec) : NaN;
+  if (!(i < n)) throw new Error(`There is no encoded item "${spec.slice(0, 40)}" as this link has it; choose one from 0 to ${n - 1}.`);
+  return i;
 }
 
 export function moved(list, from, to) {
@@ -228,16 +248,6 @@ export function moved(list, from, to) {
 }
 
 const within = ({ left, right, top, bottom }, { clientX, clientY }) => clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
-
-// A code as text, and back. Throws a sentence.
-export const codeText = (code) => Array.from(code, (value) => String(Number(value.toPrecision(6)))).join(",");
-
-export function parseCode(text, width) {
-  const numbers = text.replace(/[[\]()−]/g, (c) => (c === "−" ? "-" : " ")).trim().split(/[\s,;]+/).map((part) => (part ? Math.fround(Number(part)) : NaN));
-  if (!numbers.every(Number.isFinite)) throw new Error(`"${text.slice(0, 40)}" is not a list of numbers; paste ${width} of them, separated by commas.`);
-  if (numbers.length !== width) throw new Error(`The text holds ${numbers.length} numbers, but this model's code has ${width}; paste exactly that many.`);
-  return Float32Array.from(numbers);
-}
 
 // Box & Muller (1958): draws from N(0, I).
 const gaussians = (width) => Float32Array.from({ length: width }, () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random()));

@@ -4,8 +4,9 @@
 // so that moving along the paths only draws.
 
 import { Channel, DECODE } from "./socket.js";
+import { codeText, parseCode } from "./code-text.js";
 import { Decoder } from "./walk-film.js";
-import { Ends, ENDS, codeText, parseCode } from "./walk-ends.js";
+import { Ends, ENDS } from "./walk-ends.js";
 import { Play, PLAY } from "./walk-play.js";
 import { Row, WAYS, commonScale, distanceWords, frameAt, number } from "./walk-strip.js";
 import { Save, SAVE } from "./walk-save.js";
@@ -19,6 +20,7 @@ const COUNTS = [30, 60, 120, 240];
 const COUNT = 120;
 const MOST_CODES = 64e6; // numbers; more than that stays on the server
 const SMOOTH = "explore.smooth"; // one choice for all pages
+const STATE = ["ends", "names", "paths", "closed", "over", "equal", "frames", "chosen", "at"]; // of a link
 
 export const PATHS = `
   <section class="paths" aria-label="Paths">
@@ -97,7 +99,7 @@ export class Paths {
       this.trust.begin({ ...this.facts, ...this.facts.trust, id });
       const [, height, width] = this.facts.dataShape;
       this.root.style.setProperty("--shape", width / height);
-      Object.assign(this, { jumped: null, gap: null, told: undefined });
+      Object.assign(this, { jumped: null, gap: null, told: undefined, restoring: null });
       this.ends.begin();
       this.play.go(0);
     }
@@ -142,7 +144,7 @@ export class Paths {
     clearTimeout(this.pause);
     this.outline();
     for (const row of this.rows.values()) if (this.text(row) !== row.asked) row.outdate();
-    if (!this.restoring) this.page.address();
+    this.page.address();
     this.pause = setTimeout(() => this.ask(), PAUSE_MS);
   }
 
@@ -407,9 +409,10 @@ export class Paths {
 
   // What a link must restore, as short strings; nothing for what is as it is at first.
   state() {
+    if (this.restoring) return this.restoring;
     const { list, closed } = this.ends, { count, overshoot, equal } = this.how, state = {};
-    if (list.length) state.ends = list.map(({ code }) => codeText(code)).join(";");
-    if (list.length) state.names = list.map(({ name, spec }) => (spec ? `${name}@${spec}` : name).replaceAll("|", " ")).join("|");
+    if (list.length) state.ends = list.map(({ code, spec }) => (spec ? `@${encodeURIComponent(spec)}` : codeText(code))).join(";");
+    if (list.some(({ spec }) => !spec)) state.names = list.map(({ name, spec }) => (spec ? "" : name).replaceAll("|", " ")).join("|");
     if (list.length) state.paths = this.ways().join(",");
     if (closed) state.closed = "1";
     if (overshoot > 1) state.over = "1";
@@ -420,31 +423,48 @@ export class Paths {
     return state;
   }
 
-  // Take up what state() told; what makes no sense is left out.
-  restore(state) {
-    const { latentDim, model } = this.facts, names = (state.names ?? "").split("|"), same = !state.model || state.model === model.name;
-    const list = (same ? state.ends ?? "" : "").split(";").flatMap((text, i) => {
+  // Take up what state() told; what makes no sense is left out. Until the encoded data that it names are here, it is what
+  // state() says.
+  async restore(told) {
+    const ends = this.toldEnds(told), ways = (told.paths ?? "linear").split(",");
+    for (const box of this.root.querySelectorAll(".choices [data-way]")) box.checked = ways.includes(box.dataset.way);
+    this.find(".over").checked = told.over === "1";
+    this.find(".equal").checked = told.equal === "1";
+    this.find(".count").value = COUNTS.includes(Number(told.frames)) ? told.frames : String(COUNT);
+    this.ends.closed = told.closed === "1";
+    this.chosen = Object.hasOwn(WAYS, told.chosen) ? told.chosen : "linear";
+    this.play.go(Number(told.at) || 0);
+    if (ends.some((end) => end instanceof Promise)) await this.awaitEnds(told, ends);
+    else this.ends.set(ends);
+  }
+
+  async awaitEnds(told, ends) {
+    const own = (this.restoring = Object.fromEntries(STATE.filter((name) => told[name] !== undefined).map((name) => [name, told[name]])));
+    const found = await Promise.allSettled(ends);
+    if (this.restoring !== own) return; // another model has been opened, or this page left
+    this.restoring = null;
+    for (const { reason } of found) if (reason && reason.name !== "AbortError") this.page.say(reason.message);
+    this.ends.set([...found.flatMap(({ value }) => value ?? []), ...this.ends.list]);
+  }
+
+  // The ends of a link: codes, or promises of what it calls by name ("@12", "@class:3").
+  toldEnds({ ends = "", names = "", model }) {
+    const { facts } = this;
+    if (!ends || (model && model !== facts.model.name)) return [];
+    const called = names.split("|");
+    return ends.split(";").flatMap((text, i) => {
+      if (text.startsWith("@")) return this.ends.named(unescaped(text.slice(1)));
+      const [, name, spec] = /^(.*?)(?:@(.*))?$/s.exec(called[i] ?? "");
       try {
-        const [, name, spec] = /^(.*?)(?:@(.*))?$/s.exec(names[i] ?? "");
-        return [{ code: parseCode(text, latentDim), name: name || `end ${i + 1}`, ...(spec && { spec }) }];
+        return [{ code: parseCode(text, facts.latentDim), name: name || `end ${i + 1}`, ...(spec && { spec }) }];
       } catch {
         return [];
       }
     });
-    const ways = (state.paths ?? "linear").split(",");
-    for (const box of this.root.querySelectorAll(".choices [data-way]")) box.checked = ways.includes(box.dataset.way);
-    this.find(".over").checked = state.over === "1";
-    this.find(".equal").checked = state.equal === "1";
-    this.find(".count").value = COUNTS.includes(Number(state.frames)) ? state.frames : String(COUNT);
-    this.ends.closed = state.closed === "1";
-    this.chosen = Object.hasOwn(WAYS, state.chosen) ? state.chosen : "linear";
-    this.play.go(Number(state.at) || 0);
-    this.restoring = true;
-    this.ends.set(list);
-    this.restoring = false;
   }
 
   close() {
+    this.restoring = null;
     this.leaving.abort();
     this.talk.close();
     this.play.pause();
@@ -454,5 +474,13 @@ export class Paths {
     this.decoder.close();
     this.trust.close();
     this.live.close();
+  }
+}
+
+function unescaped(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }

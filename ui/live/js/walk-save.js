@@ -1,6 +1,6 @@
 // A path as a file that the server makes, or as the command line that makes the same.
 
-import { codeText } from "./walk-ends.js";
+import { codeText } from "./code-text.js";
 import { fetchTold } from "./told.js";
 
 const TYPES = { png: "image/png", gif: "image/gif", mp4: "video/mp4", npz: "application/zip" };

@@ -10,6 +10,7 @@ import { Plane, PLANE } from "./walk-plane.js";
 import { Shades } from "./walk-shades.js";
 import { Trust } from "./trust.js";
 import { Channel, DECODE } from "./socket.js";
+import { codeText } from "./code-text.js";
 import { paint } from "./paint.js";
 
 const TEMPLATE = `
@@ -50,7 +51,7 @@ class Walk {
     on(".explore", (code) => this.explore(code));
     on(".end-a", (code) => this.act("a", code));
     on(".end-b", (code) => this.act("b", code));
-    on(".copy", (code) => navigator.clipboard.writeText(text(code)).then(() => this.say("Copied.")));
+    on(".copy", (code) => navigator.clipboard.writeText(codeText(code, ", ")).then(() => this.say("Copied.")));
     this.find(".save-grid .png").addEventListener("click", () => this.savePicture());
     this.find(".copy-command").addEventListener("click", () => navigator.clipboard.writeText(this.planes.command()).then(() => this.say("Copied.")));
     this.open(facts);
@@ -182,7 +183,6 @@ class Walk {
 }
 
 const figure = (value) => value.toFixed(2).replace("-", "−");
-const text = (code) => Array.from(code, (value) => Number(value.toFixed(4))).join(", ");
 
 const walks = new WeakMap();
 
