@@ -101,3 +101,23 @@ def test_a_refusal_is_its_sentence(page: Page) -> None:
     refusal = json.loads(protocol.pack_error(1, "This model has none."))
     found = ask(page, np.zeros((1, 2), np.float32), Measure.RATIO, refusal)
     assert found["answer"] == "This model has none."
+
+
+def test_a_line_that_is_still_being_opened_is_closed_once_it_is_open(page):
+    """Browsers warn of the contrary in the console, at every page that is left quickly."""
+    closed = page.evaluate("""async () => {
+      let line, closed = 0;
+      globalThis.WebSocket = class {
+        static CONNECTING = 0;
+        static OPEN = 1;
+        constructor() { line = this; this.readyState = WebSocket.CONNECTING; }
+        close() { closed += 1; }
+      };
+      const { Channel } = await import("/socket.js");
+      new Channel({ onAnswer() {}, onError() {} }).close();
+      const before = closed;
+      line.readyState = WebSocket.OPEN;
+      line.onopen();
+      return [before, closed];
+    }""")
+    assert closed == [0, 1]

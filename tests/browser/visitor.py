@@ -183,9 +183,7 @@ class Visitor:
         self.problems = [line for line in self.problems if not any(word in line for word in SOCKET_TROUBLE)]
 
     def _console(self, message) -> None:
-        # A link to a page: Streamlit asks for its health below that page's path first.
-        looks_for_server = "/_stcore/" in message.location["url"].removeprefix(self.home)
-        if message.type == "error" and not looks_for_server:
+        if message.type == "error":
             self.problems.append(f"console: {message.text}")
 
     def _failed(self, request) -> None:

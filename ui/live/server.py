@@ -14,7 +14,19 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from streamlit.runtime.pages_manager import PagesManager
 
-from ui.live import assets, compares, continuity, equations, maps, posteriors, registry, runs, socket, walks
+from ui.live import (
+    assets,
+    compares,
+    continuity,
+    equations,
+    front,
+    maps,
+    posteriors,
+    registry,
+    runs,
+    socket,
+    walks,
+)
 from ui.live.guard import OwnNames
 
 # OpenMP's threads spin while they wait, unless told otherwise before torch is imported. On a machine that has other
@@ -23,9 +35,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def routes() -> list[BaseRoute]:
-    """Return the live socket, the runs, the maps, the walks, what is measured, and the components' JavaScript."""
+    """Return the page itself, the live socket, the runs, the maps, the walks, what is measured, and the JavaScript."""
     measured = [continuity.route(), posteriors.route(), compares.route(), equations.route()]
-    return [socket.route(), runs.route(), maps.route(), walks.route(), *measured, assets.route()]
+    return [
+        *front.routes(),
+        socket.route(),
+        runs.route(),
+        maps.route(),
+        walks.route(),
+        *measured,
+        assets.route(),
+    ]
 
 
 def middleware() -> list[Middleware]:

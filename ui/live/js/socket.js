@@ -71,10 +71,13 @@ class LiveSocket {
     if (channel && this.channels.has(channel)) tell(channel); // a closed channel is told nothing any more
   }
 
+  // Closed before it is open, a socket is a warning in the browser's console: it is closed as soon as it is open.
   close() {
     clearTimeout(this.timer);
-    this.socket.onclose = null;
-    this.socket.close();
+    const { socket } = this;
+    Object.assign(socket, { onmessage: null, onclose: null });
+    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket.close();
   }
 }
 
