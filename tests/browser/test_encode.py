@@ -129,10 +129,37 @@ def test_what_is_no_picture_gets_a_sentence(visitor, original):
     ]
     for name, mime, content in files:
         upload(visitor, name, mime, content)
-        expect(visitor.find(".message")).to_contain_text(name)
+        trouble = visitor.find(".encode .trouble")
+        expect(trouble).to_contain_text(name)
+        near, drop = trouble.bounding_box(), visitor.find(".drop").bounding_box()
+        assert drop["x"] <= near["x"] < drop["x"] + drop["width"]
+        assert drop["y"] + drop["height"] <= near["y"] < drop["y"] + 2 * drop["height"]
+    expect(visitor.find(".message")).to_have_text("")
     expect(original).to_be_hidden()
     assert visitor.z == [0, 0]
     visitor.drag(0, 0.4, 0.8)
+
+
+def test_a_sentence_about_a_picture_goes_with_the_next_action(visitor):
+    trouble = visitor.find(".encode .trouble")
+    acts = [
+        lambda: visitor.tab("Draw"),
+        lambda: visitor.button("Prior draw").click(),
+        lambda: visitor.slider(0).press("ArrowRight"),
+        lambda: upload(visitor, "seven.png", "image/png", encoded(seven())),
+    ]
+    for act in acts:
+        upload(visitor, "noise.png", "image/png", bytes(range(256)))
+        expect(trouble).to_contain_text("noise.png")
+        act()
+        expect(trouble).to_have_text("")
+    visitor.until_url_follows()
+
+
+def test_where_pictures_come_from_says_what_a_link_holds(visitor):
+    for tab in ("Upload", "Draw"):
+        visitor.tab(tab)
+        expect(visitor.find(f"[data-panel={tab.lower()}] .hint")).to_contain_text("A link holds")
 
 
 # --- draw ---------------------------------------------------------------------------------------------------

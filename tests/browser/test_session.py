@@ -1,10 +1,12 @@
 """What a session keeps, in a real browser: from a link to a run, by back and forward, over reloads."""
 
+import io
 import shutil
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.training import making as training
@@ -82,3 +84,106 @@ def test_back_and_forward_show_what_their_addresses_say(visitor):
     visitor.page.go_forward()
     visitor.until(lambda: query(visitor) == second, "the second address")
     expect(visitor.page.get_by_test_id("stSelectbox").locator("input").first).to_have_value("mnist-vae-2d")
+
+
+# --- a link shows what is seen --------------------------------------------------------------------------------
+
+
+def encode_item(visitor):
+    """Encode an item, smooth, and move away from its code."""
+    visitor.find(".class").select_option(label="3")
+    visitor.find(".number").fill("2")
+    expect(visitor.find(".original figcaption")).to_contain_text("class 3")
+    visitor.button("Smooth").click()
+    visitor.drag(1, 0.5, 0.61)
+    expect(visitor.find(".spread canvas")).to_be_visible()
+
+
+def seen(visitor):
+    """Everything on the page that a link promises."""
+    expect(visitor.find(".spread canvas")).to_be_visible()
+    expect(visitor.find(".spread figcaption")).to_contain_text("pixel spread")
+    canvases = [".decoded canvas", ".original canvas", ".spread canvas"]
+    return {
+        "pictures": [visitor.pixels(visitor.find(each)).tolist() for each in canvases],
+        "words": [
+            visitor.find(f"{each} figcaption").inner_text() for each in (".decoded", ".original", ".spread")
+        ],
+        "bands": visitor.find(".band").evaluate_all("bands => bands.map((band) => band.style.cssText)"),
+        "smooth": visitor.button("Smooth").get_attribute("aria-pressed"),
+        "z": visitor.z,
+        "query": query(visitor),
+    }
+
+
+def until_seen(visitor, wanted):
+    expect(visitor.find(".original canvas")).to_be_visible()
+    visitor.until(lambda: seen(visitor) == wanted, "what the link shows")
+
+
+def test_a_link_shows_the_item_its_spread_and_smooth_to_others(visit):
+    visitor = visit(locale="en-GB").open()
+    encode_item(visitor)
+    wanted = seen(visitor)
+    assert wanted["query"]["item"].startswith("held-out.")
+    assert wanted["smooth"] == "true"
+    elsewhere = visit(locale="en-IE")
+    elsewhere.page.goto(visitor.page.url)
+    until_seen(elsewhere.painted().rested(), wanted)
+    assert elsewhere.find(".encode .number").input_value() == wanted["query"]["item"].removeprefix(
+        "held-out."
+    )
+    elsewhere.page.reload()
+    until_seen(elsewhere.painted().rested(), wanted)
+
+
+def test_the_view_is_the_same_after_another_page_another_model_and_back(visit):
+    visitor = visit(locale="en-GB").open()
+    encode_item(visitor)
+    wanted = seen(visitor)
+    go_to(visitor, "Train")
+    go_to(visitor, "Explore")
+    until_seen(visitor.rested(), wanted)
+    go_to(visitor, "Train")
+    visitor.page.go_back()
+    until_seen(visitor.rested(), wanted)
+    visitor.choose("mnist-vae-2d")
+    assert "item" not in query(visitor)
+    visitor.choose(DIGITS)
+    until_seen(visitor.rested(), wanted)
+
+
+def test_what_an_address_says_of_smooth_wins_over_what_was_chosen_here_before(visit):
+    visitor = visit(locale="en-GB").open()
+    smooth = visitor.button("Smooth")
+    smooth.click()
+    visitor.open(f"model={DIGITS}&z=0,0&smooth=0")
+    expect(smooth).to_have_attribute("aria-pressed", "false")
+    visitor.open(f"model={DIGITS}")
+    expect(smooth).to_have_attribute("aria-pressed", "true")
+    assert query(visitor)["smooth"] == "1"
+
+
+@pytest.mark.parametrize("item", ["held-out.999999", "held-out.-1", "train.3", "seven"])
+def test_an_item_that_is_not_there_gets_a_sentence_and_leaves_the_link(visit, item):
+    visitor = visit().open(f"model={DIGITS}&z=0.5,1&item={item}")
+    expect(visitor.find(".message")).to_contain_text(item)
+    expect(visitor.find(".message")).to_contain_text("held-out.0 to held-out.")
+    assert visitor.z == [0.5, 1]
+    assert "item" not in query(visitor)
+
+
+def test_a_picture_of_ones_own_is_still_there_after_another_page_and_its_code_in_the_link(visitor):
+    encode_item(visitor)
+    buffer = io.BytesIO()
+    Image.fromarray(np.tri(20, dtype=np.uint8) * 255).save(buffer, "PNG")
+    visitor.tab("Upload")
+    file = {"name": "corner.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+    visitor.find(".encode input[type=file]").set_input_files(file)
+    expect(visitor.find(".original figcaption")).to_have_text("original: corner.png")
+    visitor.until_url_follows()
+    visitor.until(lambda: "item" not in query(visitor), "an address of the code alone")
+    wanted = seen(visitor)
+    go_to(visitor, "Train")
+    go_to(visitor, "Explore")
+    until_seen(visitor.rested(), wanted)

@@ -7,21 +7,27 @@ const DRAWING_SIDE = 168; // pixels of the drawing that are sent; the server fit
 const PEN = 11;
 const PATIENCE_MS = 250; // before a wait is explained
 const MAX_SIDE = 512; // the largest picture the server takes
+const ITEM_TEXT = /^held-out\.(\d{1,9})$/;
+
+// What an address calls an encoded item: its split, and its number there.
+export const itemText = (position) => `held-out.${position}`;
 
 export class EncodePanel {
   // on.arrived(answer, source) when the server has encoded something; on.complain(sentence)
   constructor(root, model, on) {
     Object.assign(this, { root, model, on });
-    const channel = () => new Channel({
+    this.leaving = new AbortController(); // the elements around are there for the next model, too
+    const channel = (onError) => new Channel({
       onAnswer: (answer, source) => {
         clearTimeout(this.patience);
         on.say("");
+        this.trouble("");
         if (source !== "warm") on.arrived(answer, source);
       },
-      onError: (sentence) => on.complain(sentence),
+      onError,
     });
-    this.items = channel();
-    this.pictures = channel();
+    this.items = channel((sentence) => on.complain(sentence));
+    this.pictures = channel((sentence) => this.trouble(sentence));
     root.innerHTML = `
       <div class="tabs" role="tablist" aria-label="Encode an image">
         <span class="title">Encode</span>
@@ -45,12 +51,23 @@ export class EncodePanel {
       <div class="panel" role="tabpanel" data-panel="draw" hidden>
         <canvas class="paper" width="${DRAWING_SIDE}" height="${DRAWING_SIDE}" aria-label="Drawing canvas"></canvas>
         <div class="beside"><button type="button" class="clear">Clear</button><p class="hint"></p></div>
-      </div>`;
+      </div>
+      <p class="trouble" role="status" aria-live="polite"></p>`;
     this.find = (selector) => root.querySelector(selector);
     this.tabs();
     this.data();
     this.upload();
     this.draw();
+    for (const act of ["pointerdown", "keydown"]) this.listen(root.closest(".explorer"), act, () => this.trouble(""));
+  }
+
+  listen(element, name, act) {
+    element.addEventListener(name, act, { signal: this.leaving.signal });
+  }
+
+  // What is wrong with a picture, beside where it was chosen, until somebody does something else.
+  trouble(sentence) {
+    this.find(".trouble").textContent = sentence;
   }
 
   tabs() {
@@ -86,7 +103,20 @@ export class EncodePanel {
       ? `${encodedCount.toLocaleString("en")} held-out items of ${dataTitle}`
       : `${encodedCount.toLocaleString("en")} codes of ${dataTitle}; its images are not on this machine`;
     this.point = () => this.item(-1, Math.floor(Math.random() * encodedCount), "point");
-    this.root.addEventListener("pointerenter", () => this.warm());
+    this.listen(this.root, "pointerenter", () => this.warm());
+  }
+
+  // Encode the item that a link names, and say whether there is one.
+  linked(text) {
+    const { encodedCount } = this.model, position = Number(ITEM_TEXT.exec(text)?.[1] ?? NaN);
+    if (!(position < encodedCount)) {
+      const there = encodedCount ? `they are ${itemText(0)} to ${itemText(encodedCount - 1)}` : "it came without any";
+      this.on.complain(`The link's item = ${text.slice(0, 40)} is not among this model's encoded items: ${there}.`);
+      return false;
+    }
+    this.find(".number").value = position;
+    this.item(-1, position, "link");
+    return true;
   }
 
   // The first item makes the server read the dataset: ask for one as soon as the pointer comes near.
@@ -108,18 +138,19 @@ export class EncodePanel {
   upload() {
     const drop = this.find(".drop"), file = this.find("input[type=file]");
     this.find("[data-panel=upload] .hint").textContent = this.model.ink
-      ? "Made light on dark and centred, as the data are."
-      : "Cropped to the middle and scaled to the model's size.";
+      ? "Made light on dark and centred, as the data are. A link holds its code, not the picture."
+      : "Cropped to the middle and scaled to the model's size. A link holds its code, not the picture.";
     file.addEventListener("change", () => file.files[0] && this.read(file.files[0]).finally(() => (file.value = "")));
     drop.addEventListener("keydown", (event) => ["Enter", " "].includes(event.key) && file.click());
-    this.root.addEventListener("dragover", (event) => event.preventDefault());
-    this.root.addEventListener("drop", (event) => {
+    this.listen(this.root, "dragover", (event) => event.preventDefault());
+    this.listen(this.root, "drop", (event) => {
       event.preventDefault();
       if (event.dataTransfer.files[0]) this.read(event.dataTransfer.files[0]);
     });
   }
 
   async read(file) {
+    this.trouble("");
     try {
       if (!["image/png", "image/jpeg"].includes(file.type)) throw new Error("type");
       const bitmap = await createImageBitmap(file);
@@ -135,7 +166,7 @@ export class EncodePanel {
       bitmap.close();
       this.encode(canvas, file.name);
     } catch {
-      this.on.complain(`${file.name} is not a PNG or JPEG picture that this browser can open; save it as one and try again.`);
+      this.trouble(`${file.name} is not a PNG or JPEG picture that this browser can open; save it as one and try again.`);
     }
   }
 
@@ -182,7 +213,7 @@ export class EncodePanel {
       });
     }
     this.find(".clear").addEventListener("click", clear);
-    this.find("[data-panel=draw] .hint").textContent = "The model answers while you draw.";
+    this.find("[data-panel=draw] .hint").textContent = "The model answers while you draw. A link holds the code, not the drawing.";
   }
 
   // Send a canvas as bytes; `final` marks the end of a stroke, which is a position worth keeping.
@@ -200,6 +231,7 @@ export class EncodePanel {
   }
 
   close() {
+    this.leaving.abort();
     this.items.close();
     this.pictures.close();
   }

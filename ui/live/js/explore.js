@@ -3,10 +3,11 @@
 // Moving anything asks the server for the image, and for the strips of the sliders behind it. Python hears
 // of a code only when a move is over ("commit"), which keeps script runs out of the loop.
 
+import { codeText, parseCode } from "./code-text.js";
 import { Channel, DECODE } from "./socket.js";
 import { paint } from "./paint.js";
 import { soon, tell } from "./pace.js";
-import { EncodePanel } from "./encode.js";
+import { EncodePanel, itemText } from "./encode.js";
 import { Spread } from "./spread.js";
 import { Trust } from "./trust.js";
 import { MOVE, Slider, TILES, dimensionName } from "./slider.js";
@@ -17,6 +18,8 @@ const MORE = 12;
 const STRIPS_AT_ONCE = 2; // in one request, so that the image's own request waits a few milliseconds at most
 const COMMIT_PAUSE_MS = 350; // after the last key press of a series
 const HISTORY = 200;
+const WAITING = "Waiting for the server…";
+const MOST_LEFT = 32; // models whose view a tab remembers
 const NARROW_REM = 46; // as in the style sheet: below, everything is in one column
 
 const TEMPLATE = `
@@ -62,7 +65,10 @@ class Explorer {
     this.images = new Channel({
       onAnswer: (answer) => this.draw(answer),
       onError,
-      onStatus: (connected) => this.complain(connected ? "" : "Waiting for the server…"),
+      onStatus: (connected) => {
+        if (!connected) this.complain(WAITING);
+        else if (this.find(".message").textContent === WAITING) this.complain("");
+      },
     });
     this.trust = new Trust(this.find(".trust"));
     this.spread = new Spread(this.find(".spread"));
@@ -72,10 +78,11 @@ class Explorer {
   }
 
   setModel(data) {
+    this.leave();
     this.panel?.close();
     this.observer?.disconnect();
     clearTimeout(this.pause);
-    Object.assign(this, { model: data.model, encoded: null, comparing: null, history: [], cursor: -1, visible: new Set() });
+    Object.assign(this, { model: data.model, encoded: null, item: null, comparing: null, history: [], cursor: -1, visible: new Set() });
     this.z = Float32Array.from(data.z);
     this.sliders = new Map(); // dimension index -> Slider, in the order shown
     this.find(".dims").replaceChildren();
@@ -94,11 +101,27 @@ class Explorer {
     this.find(".prior").title = this.model.hasPrior ? "Draw z from the prior N(0, I)" : "A plain autoencoder has no prior to draw from";
     const [channels, height, width] = this.model.dataShape;
     this.image.style.aspectRatio = `${width} / ${height}`;
-    this.smooth(localStorage.getItem("explore.smooth") === "true");
     this.remember();
     this.show();
     this.request();
+    this.restore();
     this.address();
+  }
+
+  // Beside the code: what the address says, or what this tab showed when it left this view for another page or model.
+  restore() {
+    const said = Object.fromEntries(new URLSearchParams(location.search)), fits = said.model === this.model.name;
+    this.smooth(said.smooth ? said.smooth === "1" : smoothing ?? localStorage.getItem("explore.smooth") === "true");
+    const held = left.get(this.model.id), known = held && same(held.z, this.z) ? held : null;
+    const item = fits ? said.item : known?.item;
+    if (item) this.item = this.panel.linked(item) ? item : null;
+    else if (known?.encoded && !known.item) this.beside(known.encoded); // a picture, which no address holds
+  }
+
+  leave() {
+    if (!this.model) return;
+    left.set(this.model.id, { z: this.history[this.cursor], item: this.item, encoded: this.encoded });
+    if (left.size > MOST_LEFT) left.delete(left.keys().next().value);
   }
 
   // Newer weights of the run in view: the code stays, and so does a drag under way.
@@ -212,7 +235,7 @@ class Explorer {
   // Everything that says in words where the code is.
   tell() {
     for (const slider of this.sliders.values()) slider.tell();
-    const text = this.find(".z"), z = format(this.z);
+    const text = this.find(".z"), z = codeText(this.z, ", ");
     if (text.value !== z && this.root.getRootNode().activeElement !== text) text.value = z;
     this.find(".undo").disabled = this.cursor <= 0;
     this.find(".redo").disabled = this.cursor >= this.history.length - 1;
@@ -231,8 +254,8 @@ class Explorer {
 
   // The address opens this view again. Replaced, not pushed: Back leaves the page.
   address() {
-    const url = new URL(location);
-    url.search = new URLSearchParams({ model: this.model.name, z: format(this.history[this.cursor]).replaceAll(" ", "") });
+    const url = new URL(location), item = this.item && { item: this.item };
+    url.search = new URLSearchParams({ model: this.model.name, z: codeText(this.history[this.cursor]), ...item, smooth: Number(this.smoothed) });
     history.replaceState(history.state, "", url);
   }
 
@@ -271,7 +294,12 @@ class Explorer {
     on(".prior", () => this.scatter(gaussian));
     on(".point", () => this.panel?.point());
     this.find(".point").addEventListener("pointerenter", () => this.panel?.warm());
-    on(".smooth", () => this.smooth(this.find(".smooth").getAttribute("aria-pressed") !== "true"));
+    on(".smooth", () => {
+      smoothing = !this.smoothed;
+      localStorage.setItem("explore.smooth", smoothing);
+      this.smooth(smoothing);
+      this.address();
+    });
     on(".more", () => this.addSliders(MORE));
     on(".copy", () => this.copy());
     this.find(".z").addEventListener("change", (event) => this.paste(event.target.value));
@@ -343,14 +371,14 @@ class Explorer {
   }
 
   smooth(on) {
+    this.smoothed = on;
     this.find(".smooth").setAttribute("aria-pressed", on);
     this.find(".explorer").classList.toggle("smoothed", on);
-    localStorage.setItem("explore.smooth", on);
   }
 
   async copy() {
     try {
-      await navigator.clipboard.writeText(format(this.z));
+      await navigator.clipboard.writeText(codeText(this.z, ", "));
       this.say("z is copied; paste it into this field, here or on another machine.");
     } catch {
       this.find(".z").select();
@@ -359,37 +387,41 @@ class Explorer {
   }
 
   paste(text) {
-    const numbers = text.replace(/[[\]()−]/g, (c) => (c === "−" ? "-" : " ")).trim().split(/[\s,;]+/).map((part) => (part ? Math.fround(Number(part)) : NaN));
-    if (numbers.length !== this.z.length || !numbers.every(Number.isFinite)) {
-      this.complain(
-        numbers.every(Number.isFinite)
-          ? `The text holds ${numbers.length} numbers, but this model's code has ${this.z.length}; paste exactly that many.`
-          : `"${text.slice(0, 40)}" is not a list of numbers; paste ${this.z.length} of them, separated by commas.`);
-      this.find(".z").value = format(this.z);
-      return;
+    try {
+      this.go(parseCode(text, this.z.length));
+      this.commit();
+    } catch (error) {
+      this.complain(error.message);
     }
-    this.go(numbers);
-    this.find(".z").value = format(this.z);
-    this.commit();
+    this.find(".z").value = codeText(this.z, ", ");
   }
 
   // --- encoded images --------------------------------------------------------------------------------
 
   arrived(answer, source) {
-    this.encoded = { ...answer, source };
-    this.original.hidden = !answer.pixels;
-    if (answer.pixels) paint(this.original, answer);
-    this.original.style.aspectRatio = this.image.style.aspectRatio;
-    const isItem = source === "item" || source === "point";
+    const isItem = ["item", "point", "link"].includes(source);
     const label = answer.label >= 0 ? `${this.model.classNames[answer.label]}` : "";
     const where = isItem ? `item ${answer.position}${label ? `, class ${label}` : ""}` : source === "stroke" ? "drawing" : source;
-    this.encoded.where = where;
-    this.find(".original figcaption").textContent = answer.pixels ? `original: ${where}` : `${where}: its image is not here`;
-    for (const [index, slider] of this.sliders) slider.showPosterior(answer.mean[index], answer.std?.[index] ?? 0);
-    this.spread.of(answer);
+    this.item = isItem ? itemText(answer.position) : null;
+    this.beside({ ...answer, where });
+    if (source === "link") return this.address(); // its code is in the link, too
     // A random draw leaves locked dimensions alone; an item that was chosen is shown as it is.
     this.go(source === "point" ? answer.mean.map((value, i) => (this.sliders.get(i)?.locked ? this.z[i] : value)) : answer.mean);
-    if (source !== "stroke") this.commit();
+    if (source === "stroke") return;
+    this.commit();
+    this.address(); // also where the code is the one that was there
+  }
+
+  // Show an encoded image beside the code in view, which stays.
+  beside(encoded) {
+    this.encoded = encoded;
+    this.original.hidden = !encoded.pixels;
+    if (encoded.pixels) paint(this.original, encoded);
+    this.original.style.aspectRatio = this.image.style.aspectRatio;
+    this.find(".original figcaption").textContent = encoded.pixels ? `original: ${encoded.where}` : `${encoded.where}: its image is not here`;
+    for (const [index, slider] of this.sliders) slider.showPosterior(encoded.mean[index], encoded.std?.[index] ?? 0);
+    this.spread.of(encoded);
+    this.caption();
   }
 
   caption() {
@@ -414,18 +446,22 @@ class Explorer {
   }
 
   close() {
+    this.leave();
     for (const part of [this.images, this.strips, this.trust, this.spread, this.panel]) part.close();
     this.observer.disconnect();
     this.width.disconnect();
   }
 }
-const format = (z) => Array.from(z, (value) => String(Number(value.toPrecision(6)))).join(", ");
 const same = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
 
 // Box & Muller (1958): one draw from N(0, 1).
 const gaussian = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 
 const explorers = new WeakMap();
+
+// What this tab showed when it left: links within the app have no query, and no address holds a picture.
+const left = new Map(); // model id -> { z, item, encoded }
+let smoothing = null; // as chosen here
 
 const isNewerEpoch = (before, now) =>
   before.name === now.name && now.name.startsWith("run/") && before.id !== now.id &&
