@@ -92,14 +92,17 @@ def opened(name: str, loaded: Checkpoint, *, local: bool = False) -> OpenModel:
 
 
 def by_id(model_id: str) -> OpenModel | None:
-    """Find a model by its id, for a page that was open before the server started again."""
+    """Find a model of this machine by its id, for a page that was open before the server started again.
+
+    Each file is read once for as long as it does not change; only the one that was asked for is opened.
+    """
     for name, path in models().items():
         try:
-            candidate = open_file(name, path)
-        except CheckpointError:
+            stat = path.stat()
+            if _id(path, stat.st_mtime_ns, stat.st_size) == model_id:
+                return open_file(name, path)
+        except (OSError, CheckpointError):
             continue
-        if candidate.id == model_id:
-            return candidate
     return None
 
 
@@ -118,6 +121,11 @@ def data_here(opened: OpenModel) -> bool:
 @lru_cache(maxsize=256)
 def _describe(path: Path, modified: int, size: int) -> Description:
     return checkpoint.describe(path)
+
+
+@lru_cache(maxsize=1024)
+def _id(path: Path, modified: int, size: int) -> str:
+    return checkpoint.content_id(path.read_bytes())
 
 
 @lru_cache(maxsize=16)

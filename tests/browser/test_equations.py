@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE
 from ui import library
-from ui.live import walk_files
+from ui.live import models
 from ui.live.equation_files import generation
 from vae_core.equations import gaussians, linear
 
@@ -338,7 +338,7 @@ def test_points_can_be_moved_with_arrow_keys_and_dragging_answers_at_once(read):
 
 
 def test_the_discrepancy_is_the_cores_and_pointing_at_a_picture_shows_its_code(read, opened):
-    walk_files.publish(opened)
+    models.publish(opened)
     core = generation(
         {"model": opened.id, "count": 500, "permutations": 500, "seed": 0}, lambda *_: None, lambda: False
     )

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE
 from ui import library
-from ui.live import walk_files
+from ui.live import models
 from ui.live.equation_files import evidence, gradients, marginal, reconstruction
 from ui.live.posterior_files import subject_of
 from vae_core.equations.evidence import Grid
@@ -127,7 +127,7 @@ def read(visit):
 @pytest.fixture(scope="module")
 def opened(data_folder):
     found = library.open_file(DIGITS, library.FOLDER / f"{DIGITS}.safetensors")
-    walk_files.publish(found)
+    models.publish(found)
     return found
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import LAPTOP, PHONE
 from ui import library
-from ui.live import walk_files
+from ui.live import models
 from ui.live.posterior_files import subject_of
 from vae_core.evaluation import posterior
 from vae_core.models.rendering import render
@@ -27,7 +27,7 @@ def opened(data_folder):
 @pytest.fixture(scope="module")
 def known(opened):
     """What the core says of the example that most tests look at."""
-    walk_files.publish(opened)
+    models.publish(opened)
     subject = subject_of({"model": opened.id, "label": -1, "nth": NTH})
     return posterior.identity(subject.model, subject.x)
 

@@ -9,7 +9,7 @@ import streamlit as st
 from ui import library, session
 from ui.compare.kinds import kind_of
 from ui.library import OpenModel
-from ui.live import assets, walk_files
+from ui.live import assets
 from ui.live.models import publish
 from ui.walk import mount as walk
 
@@ -27,7 +27,6 @@ def show(models: list[OpenModel]) -> None:
     """Show models side by side, or go on to Explore with a code of one of them."""
     for opened in models:
         publish(opened)
-        walk_files.publish(opened)
 
     def explore() -> None:
         wish = st.session_state[_KEY].get("explore")

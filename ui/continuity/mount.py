@@ -8,7 +8,7 @@ import streamlit as st
 from ui import session
 from ui.continuity import peers
 from ui.library import OpenModel
-from ui.live import assets, walk_files
+from ui.live import assets
 from ui.live.models import measures_of, publish
 from ui.walk import mount as walk
 
@@ -25,7 +25,6 @@ def _component() -> Callable[..., Any]:
 def show(opened: OpenModel) -> None:
     """Show what was measured of a model, or go on to Explore with a code that somebody chose there."""
     publish(opened)
-    walk_files.publish(opened)
 
     def explore() -> None:
         wish = st.session_state[_KEY].get("explore")

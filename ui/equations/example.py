@@ -6,7 +6,6 @@ import torch
 
 from ui import library
 from ui.library import OpenModel
-from ui.live import walk_files
 from ui.live.models import publish
 
 PLANE = 2
@@ -33,7 +32,6 @@ def suitable(opened: OpenModel, planar: bool) -> tuple[OpenModel | None, str]:
 def facts(opened: OpenModel, instead: str) -> dict[str, Any]:
     """Make a model known to the routes, and return what a component must know of it, as JSON."""
     publish(opened)
-    walk_files.publish(opened)
     description, reference = opened.checkpoint.description, opened.checkpoint.reference
     names = description.info.class_names
     labels = None if reference is None else reference.labels

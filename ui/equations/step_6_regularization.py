@@ -8,7 +8,6 @@ from ui import library
 from ui.compare import choose, counterparts, training
 from ui.equations import live
 from ui.library import OpenModel
-from ui.live import walk_files
 from ui.live.models import publish
 from vae_core.checkpoint import Description
 from vae_core.errors import CheckpointError
@@ -115,7 +114,6 @@ def _says(opened: OpenModel, anchor: OpenModel | None, found: list[Relative]) ->
 
 def _facts(beta: float, opened: OpenModel) -> dict[str, Any]:
     publish(opened)
-    walk_files.publish(opened)
     description, reference = opened.checkpoint.description, opened.checkpoint.reference
     assert reference is not None
     shown = sorted(dimension.index for dimension in opened.dimensions[:2])

@@ -6,7 +6,6 @@ import streamlit as st
 
 from ui.equations import live
 from ui.library import OpenModel
-from ui.live import walk_files
 from ui.live.models import publish
 
 TITLE = "Dimension reduction, and PCA by hand"
@@ -28,7 +27,6 @@ def show(opened: OpenModel) -> None:
         "is what curved maps add."
     )
     publish(opened)
-    walk_files.publish(opened)
     live.component("widths", facts(opened), "eq-model.css", "compare-figures.css", "equations.css")
     st.caption(
         "Pearson 1901, *On Lines and Planes of Closest Fit to Systems of Points in Space*; a linear autoencoder finds "

@@ -18,9 +18,9 @@ from torch import Tensor
 from ui import library
 from ui.library import OpenModel
 from ui.live import continuity_files
+from ui.live.known import MAX_KNOWN, find
 from ui.live.models import examples
 from ui.live.told import Gone, Tell
-from ui.live.walk_files import MAX_SHOWN, find
 from vae_core import checkpoint, data
 from vae_core.checkpoint import Checkpoint, Description
 from vae_core.config import MAX_LATENT_DIM
@@ -57,7 +57,7 @@ def known(asked: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: the request makes no sense, or a model is not open any more.
     """
-    found = {opened.id: _known(opened) for opened in _models(asked, 1, MAX_SHOWN)}
+    found = {opened.id: _known(opened) for opened in _models(asked, 1, MAX_KNOWN)}
     complete = {each: not comparison.to_measure(figures) for each, figures in found.items()}
     return {"figures": found, "complete": complete}
 
@@ -76,7 +76,7 @@ def figures(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, Any]:
     found = comparison.compare(_with_headlines(opened), examples(opened), SEED, tell, gone)
     found["seconds"] = time.perf_counter() - started
     with _lock:
-        _keep(_figures, opened.id, found, MAX_SHOWN)
+        _keep(_figures, opened.id, found, MAX_KNOWN)
     return found
 
 

@@ -1,6 +1,6 @@
 """The routes under `/compare/`: figures of models side by side, subspaces of linear ones, and errors against width.
 
-Each request is POST and JSON; a model is its id, known only while a page shows it (`ui.live.walk_files.publish`).
+Each request is POST and JSON; a model is its id, known only while a page shows it (`ui.live.models.publish`).
 
     POST /compare/known      {"models": [id, ...]}: what is known without measuring; answers at once
         "figures"      {id: figures} as below: of the checkpoint's own evaluation, of its codes, or measured before

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float32
 
 from ui.library import OpenModel
+from ui.live.known import MAX_KNOWN, find
 from ui.live.models import examples, measures_of
-from ui.live.walk_files import MAX_SHOWN, find
 from vae_core.checkpoint import Checkpoint
 from vae_core.errors import ConfigError
 from vae_core.evaluation import headlines as core
@@ -100,7 +100,7 @@ def _kind(asked: Any) -> Kind:
 def _of(model_id: str) -> dict[str, Any]:
     found = _kept.setdefault(model_id, {"headlines": None, "worst": {}})
     _kept.move_to_end(model_id)
-    while len(_kept) > MAX_SHOWN:
+    while len(_kept) > MAX_KNOWN:
         _kept.popitem(last=False)
     return found
 

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ui.live import models
+from ui.live.known import find
 from ui.live.posterior_files import SEED, Subject, subject_of
 from ui.live.told import Gone, Tell
-from ui.live.walk_files import find
 from vae_core.equations import evidence as plane
 from vae_core.equations import generation as two_samples
 from vae_core.equations import gradients as estimators

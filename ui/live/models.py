@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ui import library
 from ui.library import OpenModel
-from ui.live import registry
+from ui.live import known, registry
 from ui.live.protocol import PLANE_AXES, Encoded, Item, Measure, Measured
 from ui.live.registry import LiveModel
 from vae_core import data, images
@@ -31,14 +31,16 @@ _AGAINST = {"reconstructions": 0, "images": 1}  # what realism compares with, as
 
 
 def publish(opened: OpenModel) -> None:
-    """Make a model known to the socket."""
-    if registry.get(opened.id) is None:
+    """Make a model known to the socket and to the routes."""
+    opened = known.add(opened)
+    held = registry.get(opened.id)
+    if held is None or (opened.local and not held.local):
         registry.register(opened.id, live(opened))
 
 
 def find_again(model_id: str) -> LiveModel | None:
-    """Open the model of this machine with that id: the registry's resolver."""
-    opened = library.by_id(model_id)
+    """Wrap the model with that id as every route finds it: the registry's resolver."""
+    opened = known.look_up(model_id)
     return None if opened is None else live(opened)
 
 
@@ -69,6 +71,7 @@ def live(opened: OpenModel) -> LiveModel:
         encode if takes_pictures else None,
         item if has_items else None,
         lambda measure, codes: _measured(measures_of(opened), measure, codes),
+        opened.local,
     )
 
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from ui import library, session
 from ui.library import OpenModel
 from ui.live import models
+from ui.live.known import find
 from ui.live.told import Gone, Tell
-from ui.live.walk_files import find
 from vae_core.errors import CodeError, ConfigError, DataNotFound, PosteriorError
 from vae_core.evaluation import gaps as cremer
 from vae_core.evaluation import posterior

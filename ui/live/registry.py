@@ -46,6 +46,7 @@ class LiveModel:
     `item` takes a class (-1: any) and a number n and returns the nth encoded example of that class, or is
     None for a model that came without encoded data. `measure` takes a measure and the rows of its request
     and returns its figures; a measure that the model lacks raises an `ExplorerError`.
+    `local` says that it is a file of this machine, and not one that somebody sent.
 
     `decode` and `encode` are called from one worker thread, one call at a time, `item` from another, and
     `measure` from a third while they run; all with arrays that are theirs to write to.
@@ -57,6 +58,7 @@ class LiveModel:
     encode: Callable[[UInt8[np.ndarray, "height width channels"]], Encoded] | None = None
     item: Callable[[int, int], Item] | None = None
     measure: Callable[[Measure, Float32[np.ndarray, "count dim"]], Measured] | None = None
+    local: bool = False
 
 
 Resolver = Callable[[str], LiveModel | None]

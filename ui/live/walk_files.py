@@ -1,9 +1,7 @@
 """Paths and files of walks for the browser. Imports torch, so `ui.live.walks` imports it at the first request."""
 
 import tempfile
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from jaxtyping import Float32
 
 from ui import session
 from ui.library import OpenModel
+from ui.live.known import find
 from vae_core import walks
 from vae_core.config import PathConfig
 from vae_core.errors import CodeError, ConfigError
@@ -20,33 +19,7 @@ from vae_core.latent.neighbours import nearest
 from vae_core.latent.pace import speed
 from vae_core.walks.making import along
 
-MAX_SHOWN = 16  # models that can be walked through; the one used longest ago goes first
 MOST_ENDS, MOST_CODES, MOST_SAVED = 64, 400, 2000
-
-_shown: OrderedDict[str, OpenModel] = OrderedDict()
-_lock = threading.Lock()
-
-
-def publish(opened: OpenModel) -> None:
-    """Make a model known to the routes."""
-    with _lock:
-        _shown[opened.id] = opened
-        _shown.move_to_end(opened.id)
-        while len(_shown) > MAX_SHOWN:
-            _shown.popitem(last=False)
-
-
-def find(model_id: Any) -> OpenModel:
-    """Return the model with that id.
-
-    Raises:
-        ConfigError: no page has shown it lately.
-    """
-    with _lock:
-        found = _shown.get(model_id) if isinstance(model_id, str) else None
-    if found is None:
-        raise ConfigError("This model is not open any more; reload the page.")
-    return found
 
 
 def path(

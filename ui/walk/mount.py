@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui import library, path_ends, session
 from ui.library import OpenModel
-from ui.live import assets, map_files, trust, walk_files
+from ui.live import assets, map_files, trust
 from ui.live.models import publish
 from vae_core import maps
 from vae_core.config import MapConfig
@@ -30,7 +30,6 @@ def _component() -> Callable[..., Any]:
 def show(opened: OpenModel) -> None:
     """Show walks of a model, or go on to Explore with a code that somebody chose on one."""
     publish(opened)
-    walk_files.publish(opened)
 
     def sent(name: str) -> Callable[[], None]:
         def take() -> None:

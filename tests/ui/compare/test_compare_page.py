@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from tests.ui import making
 from ui import library
 from ui.compare import choose, mount, training
-from ui.live import assets, map_files, walk_files
+from ui.live import assets, known, map_files
 from vae_core.training import jobs
 from vae_core.training import run as runs
 
@@ -37,7 +37,7 @@ def component(monkeypatch):
     monkeypatch.setattr(mount, "_component", lambda: component)
     yield component
     map_files._shown.clear()
-    walk_files._shown.clear()
+    known.forget()
 
 
 @pytest.fixture

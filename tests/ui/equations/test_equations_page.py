@@ -12,7 +12,7 @@ from tests.ui import making
 from ui import library
 from ui.compare import training
 from ui.equations import frame, live, step_6_regularization, step_8_generation
-from ui.live import assets, walk_files
+from ui.live import assets, known
 from vae_core import checkpoint
 from vae_core.config import ObjectiveConfig
 
@@ -37,7 +37,7 @@ def components(monkeypatch):
     found = Components()
     monkeypatch.setattr(live, "_made", found.made)
     yield found
-    walk_files._shown.clear()
+    known.forget()
 
 
 def with_beta(beta, **settings):
@@ -237,10 +237,10 @@ def test_a_model_without_a_prior_draws_from_the_gaussian_fitted_to_its_codes():
     np.testing.assert_allclose(facts["prior"]["covariance"], torch.cov(codes.T)[shown][:, shown], atol=1e-5)
     np.testing.assert_allclose(facts["centre"], codes.mean(0), atol=1e-6)
     assert not facts["hasPrior"]
-    walk_files._shown.clear()
+    known.forget()
 
 
 def test_one_latent_dimension_is_shown_as_one():
     facts = step_8_generation.facts(library.opened("one", making.make(latent_dim=1)))
     assert np.shape(facts["cloud"])[1] == len(facts["shown"]) == len(facts["prior"]["mean"]) == 1
-    walk_files._shown.clear()
+    known.forget()

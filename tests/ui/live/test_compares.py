@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from tests.ui import making
 from tests.ui.live.conftest import TestClient
 from ui import library
-from ui.live import compare_files, compares, continuity_files, walk_files
+from ui.live import compare_files, compares, continuity_files, known, models
 from ui.live.models import examples
 from vae_core import checkpoint, data
 from vae_core.checkpoint import Checkpoint, describe_new
@@ -68,10 +68,10 @@ def autoencoder():
 @pytest.fixture(autouse=True)
 def shown(vae, pca, autoencoder):
     for opened in (vae, pca, autoencoder):
-        walk_files.publish(opened)
+        models.publish(opened)
     yield
     for kept in (
-        walk_files._shown,
+        known._known,
         continuity_files._kept,
         compare_files._figures,
         compare_files._errors,
@@ -145,9 +145,9 @@ def test_what_the_continuity_page_found_is_not_measured_again(client, vae):
 
 
 def test_what_was_measured_of_models_seen_longest_ago_is_forgotten(vae):
-    for number in range(walk_files.MAX_SHOWN + 1):
-        compare_files._keep(compare_files._figures, str(number), {}, walk_files.MAX_SHOWN)
-    assert list(compare_files._figures) == [str(n) for n in range(1, walk_files.MAX_SHOWN + 1)]
+    for number in range(known.MAX_KNOWN + 1):
+        compare_files._keep(compare_files._figures, str(number), {}, known.MAX_KNOWN)
+    assert list(compare_files._figures) == [str(n) for n in range(1, known.MAX_KNOWN + 1)]
 
 
 def test_a_reader_who_leaves_ends_the_measuring(vae):
@@ -214,7 +214,7 @@ def test_a_curved_decoder_is_refused_by_name(client, pca, vae):
 
 def test_models_of_other_data_are_refused(client, pca):
     other = library.opened("other", making.make(info=making.COLOURS))
-    walk_files.publish(other)
+    models.publish(other)
     answer = client.post("/compare/subspaces", json={"models": [pca.id, other.id]})
     assert answer.status_code == 404
     assert answer.text.startswith("pca and other cannot be compared")
@@ -272,9 +272,9 @@ def test_what_was_found_is_kept(client, listed, vae, monkeypatch):
     assert last(client, "reduction", model=vae.id) == first
 
 
-def test_a_model_that_is_no_file_of_the_library_is_there_too(client, listed, pca):
-    sent = library.opened("sent", pca.checkpoint)
-    walk_files.publish(sent)
+def test_a_model_that_is_no_file_of_the_library_is_there_too(client, listed):
+    sent = library.opened("sent", linear_model("pca", "sent", 4).checkpoint)
+    models.publish(sent)
     found = last(client, "reduction", model=sent.id)
     assert [each["name"] for each in found["models"]] == ["sent", "digits-vae-2d", "pca", "linear"]
 

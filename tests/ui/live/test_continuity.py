@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from tests.ui import making
 from tests.ui.live.conftest import TestClient
 from ui import library
-from ui.live import continuity, continuity_files, walk_files
+from ui.live import continuity, continuity_files, known, models
 from ui.live.models import examples
 from vae_core.errors import Stopped
 from vae_core.evaluation import headlines as core
@@ -29,9 +29,9 @@ def opened():
 
 @pytest.fixture(autouse=True)
 def shown(opened):
-    walk_files.publish(opened)
+    models.publish(opened)
     yield opened
-    walk_files._shown.clear()
+    known.forget()
     continuity_files._kept.clear()
 
 
@@ -81,7 +81,7 @@ def test_headlines_are_the_cores_and_are_kept(client, shown, monkeypatch):
 def test_what_is_kept_of_the_models_seen_longest_ago_is_forgotten(client, shown, monkeypatch):
     monkeypatch.setattr(core, "headlines", lambda *arguments: FOUND)
     ask(client, "headlines", shown)
-    for number in range(continuity_files.MAX_SHOWN):
+    for number in range(continuity_files.MAX_KNOWN):
         continuity_files._of(f"{number:016x}")
     assert ask(client, "kept", shown)[0]["headlines"] is None
 
@@ -92,7 +92,7 @@ def test_what_is_kept_of_the_models_seen_longest_ago_is_forgotten(client, shown,
 @pytest.fixture(scope="module")
 def lists(opened):
     """All four lists of the digits, as the routes tell them."""
-    walk_files.publish(opened)
+    models.publish(opened)
     with TestClient(Starlette(routes=[continuity.route()])) as client:
         found = {kind: ask(client, "worst", opened, kind=kind) for kind in worst.KINDS}
         (kept,) = ask(client, "kept", opened)
@@ -197,7 +197,7 @@ def test_leaving_stops_the_work(shown):
 
 def test_a_model_without_encoded_data_has_what_needs_none(client):
     bare = library.opened("bare", making.make(with_reference=False))
-    walk_files.publish(bare)
+    models.publish(bare)
     last = {kind: ask(client, "worst", bare, kind=kind)[-1] for kind in worst.KINDS}
     for kind in ("holes", "reconstructions"):
         assert "without encoded data" in last[kind]["error"]
@@ -211,6 +211,6 @@ def test_a_model_without_encoded_data_has_what_needs_none(client):
 
 def test_reconstructions_without_data_at_hand_are_a_sentence(client):
     stranger = library.opened("colours", making.make(info=making.COLOURS))
-    walk_files.publish(stranger)
+    models.publish(stranger)
     last = ask(client, "worst", stranger, kind="reconstructions")[-1]
     assert "not on this machine" in last["error"]

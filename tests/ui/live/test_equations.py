@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from tests.ui import making
 from tests.ui.live.conftest import TestClient
 from ui import library
-from ui.live import equation_files, equations, models, posterior_files, walk_files
+from ui.live import equation_files, equations, known, models, posterior_files
 from vae_core.equations import generation
 from vae_core.equations.evidence import Grid
 from vae_core.errors import Stopped
@@ -29,14 +29,14 @@ SMALL = {
 
 def bundled(name):
     opened = library.open_file(name, CHECKPOINTS / f"{name}.safetensors")
-    walk_files.publish(opened)
+    models.publish(opened)
     return opened
 
 
 @pytest.fixture(autouse=True)
 def shown():
     yield bundled("digits-vae-2d")
-    walk_files._shown.clear()
+    known.forget()
     equation_files._computed.cache_clear()
 
 
@@ -88,7 +88,7 @@ def test_marginal_tells_how_far_draws_of_the_prior_get(client, shown):
 
 def test_beyond_two_dimensions_the_bound_stands_for_the_evidence(client):
     opened = library.opened("small", making.make(latent_dim=3))
-    walk_files.publish(opened)
+    models.publish(opened)
     found = ask(client, "marginal", model=opened.id, nth=0, draws=100, repeats=1)
     assert found["evidence"]["exact"] is False
     assert (found["needed"], found["spread"]) == (None, None)
@@ -179,7 +179,7 @@ def test_without_the_data_reconstructions_stand_for_them(client, shown, monkeypa
 
 def test_a_plain_autoencoder_draws_from_the_gaussian_of_its_codes(client):
     opened = library.opened("plain", making.make(kind="autoencoder"))
-    walk_files.publish(opened)
+    models.publish(opened)
     found = ask(client, "generation", model=opened.id)
     assert found["prior"] == "fitted"
     assert found["normal01"].keys() == {"mmd", "p"}
@@ -230,13 +230,13 @@ def test_settings_out_of_range_are_one_sentence(client, shown, name, asked, sent
 @pytest.mark.parametrize("name", PLANAR)
 def test_a_model_without_a_posterior_says_so(client, name):
     opened = library.opened("plain", making.make(kind="autoencoder"))
-    walk_files.publish(opened)
+    models.publish(opened)
     assert "no posterior" in ask(client, name, model=opened.id, nth=0)["error"]
 
 
 def test_more_than_two_dimensions_lack_the_pictures_of_a_plane_only(client):
     opened = library.opened("wide", making.make(latent_dim=4))
-    walk_files.publish(opened)
+    models.publish(opened)
     for name in ("evidence", "reconstruction"):
         assert "4 latent dimensions" in ask(client, name, model=opened.id, nth=0)["error"]
     assert ask(client, "gradients", model=opened.id, nth=0)["exact"] is None
@@ -244,7 +244,7 @@ def test_more_than_two_dimensions_lack_the_pictures_of_a_plane_only(client):
 
 def test_a_model_without_encoded_examples_generates_nothing_to_compare(client):
     opened = library.opened("bare", making.make(with_reference=False))
-    walk_files.publish(opened)
+    models.publish(opened)
     assert "came without encoded examples" in ask(client, "generation", model=opened.id)["error"]
 
 

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from tests.ui.live.conftest import TestClient
 from ui import library
-from ui.live import posterior_files, posteriors, walk_files
+from ui.live import known, models, posterior_files, posteriors
 from vae_core import data
 from vae_core.config import ModelConfig
 from vae_core.errors import DataNotFound, Stopped
@@ -26,14 +26,14 @@ WORKS = ("exact", "bound", "nuts", "gaps")
 
 def _open(name):
     opened = library.open_file(name, REPOSITORY / "checkpoints" / f"{name}.safetensors")
-    walk_files.publish(opened)
+    models.publish(opened)
     return opened
 
 
 @pytest.fixture
 def shown():
     yield _open("digits-vae-2d")
-    walk_files._shown.clear()
+    known.forget()
 
 
 @pytest.fixture

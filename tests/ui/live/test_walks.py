@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from tests.ui.live.conftest import TestClient
 from ui import library
-from ui.live import told, walk_files, walks
+from ui.live import known, models, told, walk_files, walks
 from vae_core.config import PathConfig
 from vae_core.errors import Stopped
 from vae_core.latent import paths
@@ -28,9 +28,9 @@ def opened():
 
 @pytest.fixture(autouse=True)
 def shown(opened):
-    walk_files.publish(opened)
+    models.publish(opened)
     yield opened
-    walk_files._shown.clear()
+    known.forget()
 
 
 @pytest.fixture
