@@ -10,6 +10,7 @@
     python -m vae_core describe digits.safetensors
     python -m vae_core map digits.safetensors --source train --projection umap --neighbours 15 --out digits-map
     python -m vae_core walk digits.safetensors --grid 20 --out grid.png
+    python -m vae_core walk digits.safetensors --columns 30 --rows 15 --centre -0.5,1 --step 0.1 --scale 4 --out part.png
     python -m vae_core walk digits.safetensors --from 3 --to 8 --path geodesic --frames 120 --out walk.mp4
 
 Exit status: 0 done; 1 something went wrong on the way (one line says what); 2 a bad argument (one line
@@ -409,8 +410,10 @@ def _walk_config(options: argparse.Namespace) -> Any:
     """Read which walk is meant; options of the other kind are refused."""
     given = vars(options)
     is_path = "start" in given or "end" in given
-    if ("grid" in given) == is_path:
-        raise ConfigError("walk draws one thing: give --grid N, or --from CODE and --to CODE.")
+    if any(name in given for name in ("grid", "columns", "rows")) == is_path:
+        raise ConfigError(
+            "walk draws one thing: give --grid N, or --from CODE and --to CODE. (--columns and --rows are a grid too.)"
+        )
     alien = (
         (*GridConfig.model_fields, "principal") if is_path else (*PathConfig.model_fields, "via", "ping_pong")
     )
@@ -618,7 +621,11 @@ def _add_walk(command: argparse.ArgumentParser) -> None:
         "CODE is the number of an encoded item, class:NAME (mean of a class), or a code such as 0.1,-2.",
     )
     group.add_argument(
-        "--grid", type=int, metavar="N", default=argparse.SUPPRESS, help="N x N tiles, from 2 to 40."
+        "--grid",
+        type=int,
+        metavar="N",
+        default=argparse.SUPPRESS,
+        help="N x N tiles, from 2 to 40; --columns and --rows make other shapes.",
     )
     group.add_argument(
         "--principal",
@@ -689,6 +696,8 @@ def _reader(annotation: Any) -> Callable[[str], Any]:
     """How to read one field from the command line; ranges and choices are the config's own business."""
     if typing.get_origin(annotation) is tuple:
         return _integers
+    if tuple[float, float] in typing.get_args(annotation):
+        return _pair
     if int in (annotation, *typing.get_args(annotation)):
         return int
     return float if float in (annotation, *typing.get_args(annotation)) else str
@@ -699,6 +708,14 @@ def _integers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(",")) if text else ()
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 400,200") from None
+
+
+def _pair(text: str) -> tuple[float, float]:
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a pair of numbers such as -0.5,1.25") from None
+    return first, second
 
 
 def _natural(text: str) -> int:

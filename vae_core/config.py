@@ -389,6 +389,12 @@ class GridConfig(Config):
     """
 
     grid: int = Field(20, ge=2, le=40, description="Tiles along each side.")
+    columns: int | None = Field(
+        None, ge=1, le=200, description="Tiles across, where they are not as many as along each side."
+    )
+    rows: int | None = Field(
+        None, ge=1, le=200, description="Tiles up, where they are not as many as along each side."
+    )
     plane: Literal["dimensions", "principal", "through"] = Field(
         "dimensions",
         description=(
@@ -422,10 +428,28 @@ class GridConfig(Config):
         gt=0,
         le=1e6,
         description=(
-            "The grid reaches from -extent to extent; used by linear. If not given, 3 for dimensions, and for the other "
-            "planes as far as their codes reach."
+            "The longer side of the grid reaches as far from its centre to either end; used by linear. If not given, 3 "
+            "for dimensions, and for the other planes as far as their codes reach."
         ),
     )
+    centre: tuple[float, float] | None = Field(
+        None,
+        description=(
+            "Place in the middle of the grid, u,v: values of the two dimensions, or distances along the plane's axes; "
+            "probabilities for quantile. If not given, 0,0; for quantile 0.5,0.5."
+        ),
+    )
+    step: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="Distance from a tile to the next, in the units of centre. If not given, what extent asks for.",
+    )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.rows or self.grid, self.columns or self.grid
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,16 +1,19 @@
 """Walks in a real browser: the grid decodes what its places say, moves with a third dimension, and paths are made and kept."""
 
 import re
+import shlex
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE
 from ui import library
 from vae_core import checkpoint
+from vae_core.__main__ import main
 from vae_core.models.rendering import render
 
 pytestmark = pytest.mark.browser
@@ -97,6 +100,81 @@ def test_dragging_pans_and_the_address_restores_the_view(walk):
     again = walk(walker.page.url.removeprefix(walker.visitor.home))
     painted(again)
     np.testing.assert_allclose(again.point_at(0.51, 0.5), after, atol=0.02)
+
+
+class Kept:
+    """What the page saves and what the command that it copies makes."""
+
+    def __init__(self, walker, folder, capsys):
+        self.page, self.folder, self.capsys = walker.page, folder, capsys
+        (folder / "checkpoints").symlink_to(
+            library.FOLDER
+        )  # the command names files as from the program's folder
+
+    def both(self):
+        with self.page.expect_download() as download:
+            self.page.get_by_role("button", name="Save PNG").click()
+        self.page.get_by_role("button", name="Copy command").click()
+        expect(self.page.locator(".walk > .message")).to_have_text("Copied.")
+        self.command = self.page.evaluate("navigator.clipboard.readText()")
+        assert self.command == self.page.locator(".save-grid .command").inner_text()
+        python, module, name, *arguments = shlex.split(self.command)
+        assert [python, module, name] == ["python", "-m", "vae_core"]
+        assert main([*arguments, "--json"]) == 0, self.capsys.readouterr().err
+        return self.read(download.value.path()), self.read(self.folder / "grid.png")
+
+    @staticmethod
+    def read(path):
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB")).astype(int)
+
+    def agree(self):
+        saved, made = self.both()
+        assert saved.shape == made.shape, self.command
+        assert saved.std() > 10
+        # A pixel may be rounded otherwise where other codes are decoded along with its own; no place may be another one.
+        assert np.abs(saved - made).max() <= 1, self.command
+        assert (saved != made).mean() < 1e-4, self.command
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    return lambda walker: Kept(walker, tmp_path, capsys)
+
+
+def test_the_copied_command_makes_the_tiles_on_the_screen(walk, kept):
+    walker = walk()
+    painted(walker)
+    files = kept(walker)
+    files.agree()
+    whole = files.command
+    box = walker.grid.bounding_box()
+    walker.page.mouse.move(box["x"] + 300, box["y"] + 200)
+    walker.page.mouse.down()
+    walker.page.mouse.move(box["x"] + 187, box["y"] + 231, steps=3)
+    walker.page.mouse.up()
+    walker.page.mouse.wheel(0, -700)
+    walker.visitor.until(
+        lambda: walker.page.locator(".save-grid .command").inner_text() != whole, "the command"
+    )
+    walker.visitor.until(lambda: walker.query("view"), "the view in the address")
+    files.agree()
+    walker.page.get_by_label("Spacing").select_option("quantile")
+    files.agree()
+    assert "--spacing quantile" in files.command
+
+
+def test_the_command_makes_planes_of_every_kind(walk, kept):
+    walker = walk("walk?model=mnist-vae-10d&tiles=6")
+    painted(walker)
+    files = kept(walker)
+    walker.page.get_by_label("Value of the third dimension").fill("1.37")
+    files.agree()
+    assert "1.37" in files.command
+    for kind in ("principal", "codes"):
+        walker.page.locator(".kind").select_option(kind)
+        files.agree()
 
 
 def test_a_third_dimension_moves_the_whole_grid(walk):

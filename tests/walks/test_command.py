@@ -98,6 +98,73 @@ def test_the_three_codes_of_a_plane_are_on_its_grid(capsys, digits):
     assert (inside <= high + 1e-4).all()
 
 
+def test_a_grid_of_any_shape_stands_around_its_centre(capsys, folder):
+    options = (
+        "--columns",
+        "5",
+        "--rows",
+        "3",
+        "--centre",
+        "-0.5,1.25",
+        "--step",
+        "0.25",
+        "--out",
+        "part.npz",
+    )
+    assert walk(capsys, *options)["tiles"] == 15
+    with np.load("part.npz") as found:
+        codes = found["codes"]
+    assert codes.shape == (3, 5, 2)
+    np.testing.assert_array_equal(codes[..., 0], np.tile([-1, -0.75, -0.5, -0.25, 0], (3, 1)))
+    np.testing.assert_array_equal(codes[..., 1], np.tile([[1.5], [1.25], [1]], (1, 5)))
+
+
+def test_a_part_of_the_quantiles_is_a_part_of_the_grid_of_all(capsys, folder):
+    walk(capsys, "--grid", "8", "--spacing", "quantile", "--out", "all.npz")
+    part = ("--columns", "4", "--rows", "2", "--centre", "0.25,0.875", "--step", "0.125")
+    walk(capsys, *part, "--spacing", "quantile", "--out", "part.npz")
+    with np.load("all.npz") as whole, np.load("part.npz") as found:
+        np.testing.assert_allclose(found["codes"], whole["codes"][:2, :4], rtol=1e-6)
+
+
+def test_the_longer_side_of_a_shape_reaches_as_far_as_extent(capsys, folder):
+    walk(capsys, "--columns", "7", "--rows", "4", "--extent", "3", "--out", "wide.npz")
+    with np.load("wide.npz") as found:
+        np.testing.assert_allclose(found["codes"][0, :, 0], np.linspace(-3, 3, 7), atol=1e-6)
+        np.testing.assert_allclose(found["codes"][:, 0, 1], [1.5, 0.5, -0.5, -1.5], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--columns", "0"), "columns = 0"),
+        (("--rows", "201"), "rows = 201"),
+        (("--grid", "5", "--step", "-1"), "step = -1"),
+        (("--grid", "5", "--centre", "1"), "'1' is not a pair of numbers such as -0.5,1.25"),
+        (("--grid", "5", "--centre", "nan,0"), "centre"),
+        (("--columns", "5", "--from", "1", "--to", "2"), "walk draws one thing"),
+    ],
+)
+def test_a_shape_that_cannot_be_is_refused_in_one_sentence(capsys, options, sentence):
+    assert sentence in complaint(capsys, *options)
+
+
+def test_quantiles_outside_of_the_prior_are_refused(capsys):
+    options = (
+        "--columns",
+        "5",
+        "--rows",
+        "2",
+        "--spacing",
+        "quantile",
+        "--centre",
+        "0.9,0.5",
+        "--step",
+        "0.1",
+    )
+    assert "must stay between 0 and 1; choose fewer tiles" in complaint(capsys, *options, status=1)
+
+
 def test_a_file_without_a_name_is_named_after_the_checkpoint(capsys, folder):
     assert walk(capsys, "--grid", "2")["walk"] == "digits-vae-2d-grid.png"
     assert listing(folder) == ["digits-vae-2d-grid.png"]

@@ -100,11 +100,20 @@ def of_principal(
         )
     axes = vectors.T[:-3:-1]
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(1, keepdims=True), 1))
-    start = mean
-    if base is not None:
-        _check(base[None], "base", len(mean))
-        start = base - ((base - mean) @ axes.T) @ axes
-    return Plane(start.astype(np.float32), axes.astype(np.float32))
+    found = Plane(mean.astype(np.float32), axes.astype(np.float32))
+    return found if base is None else moved_to(found, base)
+
+
+def moved_to(plane: Plane, base: Float[np.ndarray, " width"]) -> Plane:
+    """Return the parallel plane through `base`, its origin nearest to that of `plane`, whose axes are orthonormal.
+
+    From the plane's own float32 numbers, so that a page that is given them finds the same codes. Raises `PlaneError`
+    for a base that is not finite or of another width.
+    """
+    _check(base[None], "base", len(plane.origin))
+    origin, axes = plane.origin.astype(np.float64), plane.axes.astype(np.float64)
+    moved = base.astype(np.float32).astype(np.float64) - origin
+    return Plane((origin + moved - (moved @ axes.T) @ axes).astype(np.float32), plane.axes)
 
 
 def through(
@@ -150,6 +159,36 @@ def coordinates(
     return np.linspace(low, high, n)
 
 
+def around(
+    count: int, centre: float, step: float, spacing: Spacing = "linear"
+) -> Float64[np.ndarray, " count"]:
+    """Return `count` places along one axis of a grid, rising, `step` from one to the next, their middle at `centre`.
+
+    linear: centre and step in units of the axis. quantile: both are probabilities, and the places the quantiles of
+    N(0, 1) at them; (0.5, 1 / count) is the whole prior. Raises `PlaneError` for a range that is not finite, or holds
+    probabilities that are not between 0 and 1.
+    """
+    places = centre + (np.arange(count) - (count - 1) / 2) * step
+    if not np.isfinite(places).all() or not step > 0:
+        raise PlaneError(f"centre is {centre} and step is {step}, but both must be finite and step above 0.")
+    if spacing == "linear":
+        return places
+    if places[0] <= 0 or places[-1] >= 1:
+        raise PlaneError(
+            f"{count} quantiles around {centre} with a step of {step} go from probability {places[0]:.6g} to "
+            f"{places[-1]:.6g}, but must stay between 0 and 1; choose fewer tiles, a smaller step or another centre."
+        )
+    return np.array([NormalDist().inv_cdf(p) for p in places])
+
+
+def sheet(
+    plane: Plane, across: Float64[np.ndarray, " columns"], up: Float64[np.ndarray, " rows"]
+) -> Float32[np.ndarray, "rows columns latent"]:
+    """Return the codes at all pairs of rising places as they are looked at: row 0 is the top, column 0 the left."""
+    u, v = np.meshgrid(across, up[::-1])
+    return plane.codes(np.stack((u.ravel(), v.ravel()), 1)).reshape(len(up), len(across), -1)
+
+
 def grid(
     plane: Plane, n: int, *, low: float = -3.0, high: float = 3.0, spacing: Spacing = "linear"
 ) -> Float32[np.ndarray, "n n latent"]:
@@ -158,8 +197,7 @@ def grid(
     Spacing as in `coordinates`. Raises `PlaneError` for n outside of 2 to 40 or a range without extent.
     """
     rising = coordinates(n, low=low, high=high, spacing=spacing)
-    u, v = np.meshgrid(rising, rising[::-1])
-    return plane.codes(np.stack((u.ravel(), v.ravel()), 1)).reshape(n, n, -1)
+    return sheet(plane, rising, rising)
 
 
 def _check(codes: Float[np.ndarray, "n latent"], name: str, width: int | None = None) -> None:

@@ -38,7 +38,7 @@ def quiet(message: str, done: float | None) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """Codes and their pictures: (n, ...) of a path in order, (n, n, ...) of a grid with row 0 at the top."""
+    """Codes and their pictures: (n, ...) of a path in order, (rows, columns, ...) of a grid with row 0 at the top."""
 
     codes: Float32[np.ndarray, "*places latent"]
     frames: UInt8[np.ndarray, "*places height width channels"]
@@ -75,11 +75,30 @@ def grid(
         Stopped: should_stop said so.
     """
     plane, extent = plane_of(loaded, config)
-    codes = planes.grid(plane, config.grid, low=-extent, high=extent, spacing=config.spacing)
+    codes = planes.sheet(plane, *places(config, extent))
     flat = frames(
         loaded.model, codes.reshape(-1, codes.shape[-1]), should_stop, _share(on_progress, "Decoding.")
     )
     return Walk(codes, flat.reshape(*codes.shape[:2], *flat.shape[1:]))
+
+
+def places(
+    config: GridConfig, extent: float
+) -> tuple[Float64[np.ndarray, " columns"], Float64[np.ndarray, " rows"]]:
+    """Return where on its plane the tiles of a grid stand, across and up, rising. Raises `PlaneError`."""
+    rows, columns = config.shape
+    if rows == columns >= planes.FEWEST and config.centre is None and config.step is None:
+        along = planes.coordinates(columns, low=-extent, high=extent, spacing=config.spacing)
+        return along, along
+    longer = max(rows, columns)
+    if config.spacing == "quantile":
+        centre, step = config.centre or (0.5, 0.5), config.step or 1 / longer
+    else:
+        centre, step = config.centre or (0.0, 0.0), config.step or 2 * extent / max(longer - 1, 1)
+    return (
+        planes.around(columns, centre[0], step, config.spacing),
+        planes.around(rows, centre[1], step, config.spacing),
+    )
 
 
 def plane_of(loaded: Checkpoint, config: GridConfig) -> tuple[Plane, float]:
@@ -165,7 +184,7 @@ def figures(loaded: Checkpoint, walk: Walk) -> dict[str, Any]:
     pictures; worst_step, the number of the step that changes the picture most; step_ratio, that step to the mean one.
     """
     if walk.is_grid:
-        return {"tiles": len(walk.codes) ** 2}
+        return {"tiles": walk.codes.shape[0] * walk.codes.shape[1]}
     found = paths.speed(decoder(loaded), walk.codes)
     return {
         "codes": len(walk.codes),

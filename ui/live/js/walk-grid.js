@@ -5,6 +5,7 @@
 // before stay underneath until their successors are there, and those of the plane before until they are replaced.
 
 import { View } from "./map-view.js";
+import { paint } from "./paint.js";
 import { Cache } from "./walk-cache.js";
 import { Hand } from "./walk-hand.js";
 import { Layer } from "./walk-layer.js";
@@ -17,6 +18,7 @@ const SLIVER = 0.5; // px; a tile of which less is to be seen is off the screen
 const UNDER = 2; // former levels that may show through
 const KEPT_BYTES = 64e6, KEPT_TILES = 20_000; // decoded tiles in memory: the fewer of the two, but a screenful always
 const SCREENFUL = 5000;
+const LARGEST = 8; // pixels along a side for each pixel of a saved tile
 const RESTING_MS = 250; // after the last change, the view counts as chosen
 
 export const GRID = `
@@ -123,6 +125,7 @@ export class Grid {
     const moved = before && !this.view.equals(before) ? this.home.at(this.view.toJSON()) : null;
     this.view = this.spacing.bounded(moved ?? this.home.parse(this.pending) ?? this.home);
     this.pending = null;
+    if (before) this.rest();
     this.layer = null;
     this.under = [];
     this.changed();
@@ -320,6 +323,39 @@ export class Grid {
     this.over.draw(over, this, seen);
     this.frames++;
     if (!missing && this.due) this.settle(seen);
+  }
+
+  // --- the picture -------------------------------------------------------------------------------------------
+
+  // What is on the screen, as `vae_core walk` is told of it: whole tiles, the place in their middle and the distance from
+  // one to the next in the units of the view (probabilities for quantiles), and the whole number of pixels that each
+  // pixel of a tile is nearest to on the screen. Null before anything is shown.
+  get shown() {
+    if (!this.view) return null;
+    const { seen } = this.arrange(), { spacing, layer: { level }, shape } = this, { left, right, bottom, top } = seen;
+    const middle = (first, last) => (spacing.middle(level, first) + spacing.middle(level, last)) / 2;
+    const step = spacing.side(level), scale = Math.round((step * this.view.scale) / Math.max(shape.width, shape.height));
+    return {
+      seen, columns: right - left + 1, rows: top - bottom + 1, centre: [middle(left, right), middle(bottom, top)], step,
+      scale: Math.min(Math.max(scale, 1), LARGEST), spacing: spacing.name,
+    };
+  }
+
+  // A canvas with these tiles, in their own pixels enlarged; waits until all of them are decoded.
+  async picture() {
+    while (this.due && !this.stopped) await this.settled;
+    if (this.stopped) throw new Error("The tiles on the screen are not all decoded; move the grid to try again.");
+    const { seen: { left, right, bottom, top }, columns, rows, scale } = this.shown, { width, height } = this.shape;
+    const canvas = Object.assign(document.createElement("canvas"), { width: columns * width * scale, height: rows * height * scale });
+    const context = canvas.getContext("2d"), one = document.createElement("canvas");
+    context.imageSmoothingEnabled = false;
+    for (let j = bottom; j <= top; j++) {
+      for (let i = left; i <= right; i++) {
+        paint(one, { width, height, ...this.kept(i, j) });
+        context.drawImage(one, (i - left) * width * scale, (top - j) * height * scale, width * scale, height * scale);
+      }
+    }
+    return canvas;
   }
 
   // --- measuring ---------------------------------------------------------------------------------------------

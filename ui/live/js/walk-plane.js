@@ -1,7 +1,9 @@
 // Which plane the grid shows: two dimensions, two principal directions, or three codes; how its tiles are spaced; and one
 // more dimension that moves the whole plane while it is dragged.
 
+import { codeText } from "./code-text.js";
 import { dimensionName } from "./slider.js";
+import { quoted } from "./walk-save.js";
 
 const FEWEST = 5, MOST = 40, USUAL = 16;
 const PRIOR = 3; // standard deviations of the prior to each side
@@ -101,24 +103,28 @@ export class Plane {
     this.extent = reach;
     this.names = ["PC1", "PC2"];
     this.inside = [];
-    const start = Float32Array.from(origin), rows = axes.map((axis) => Float32Array.from(axis));
-    const moved = this.base.map((value, d) => value - start[d]);
-    const along = rows.map((axis) => axis.reduce((sum, part, d) => sum + part * moved[d], 0));
-    return { origin: start.map((value, d) => value + moved[d] - along[0] * rows[0][d] - along[1] * rows[1][d]), axes: rows };
+    // As planes.moved_to.
+    const start = single(origin), rows = axes.map(single), moved = Array.from(this.base, (value, d) => value - start[d]);
+    const along = rows.map((axis) => dot(axis, moved));
+    return { origin: Float32Array.from(start, (value, d) => value + moved[d] - (along[0] * rows[0][d] + along[1] * rows[1][d])), axes: rows.map((axis) => Float32Array.from(axis)) };
   }
 
   // Through three codes: the origin in their middle, u from A towards B, C above that line (as planes.through).
   codesPlane(a, b, c) {
     const first = b.map((value, d) => value - a[d]), second = c.map((value, d) => value - a[d]), length = Math.hypot(...first);
     if (!length) throw new Error("A and B are the same code; a plane takes three different ones.");
-    const u = first.map((value) => value / length), along = second.reduce((sum, value, d) => sum + value * u[d], 0);
-    const up = second.map((value, d) => value - along * u[d]), high = Math.hypot(...up);
+    const u = first.map((value) => value / length), less = (vector) => vector.map((value, d) => value - along * u[d]);
+    let along = dot(second, u);
+    let up = less(second);
+    along = dot(up, u);
+    up = less(up); // once more: what rounding has left
+    const high = Math.hypot(...up);
     if (high <= 1e-6 * Math.hypot(...second)) throw new Error("A, B and C lie on one line, so they span no plane; choose another C.");
     return { origin: Float32Array.from(a, (value, d) => value + (first[d] + second[d]) / 3), axes: [Float32Array.from(u), Float32Array.from(up, (value) => value / high)] };
   }
 
   threeCodes() {
-    const known = Object.fromEntries(this.codes().map(({ key, code }) => [key, code]));
+    const known = Object.fromEntries(this.codes().map(({ key, code }) => [key, single(code)]));
     const chosen = ["a", "b", "c"].map((name) => known[this.find(`.code-${name}`).value]);
     this.names = ["u", "v"];
     this.inside = [];
@@ -172,18 +178,23 @@ export class Plane {
     return this.find(".outline-class").checked;
   }
 
-  // The command line that makes the same grid, from one end of the range to the other.
-  command() {
-    const { model } = this.page.facts, kind = this.find(".kind").value;
-    const code = (values) => `"${Array.from(values, (value) => Number(value.toFixed(4))).join(",")}"`;
-    const known = Object.fromEntries(this.codes().map(({ key, code: values }) => [key, values]));
-    const through = () => ["a", "b", "c"].map((each) => this.find(`.code-${each}`).value).map((key) => (key.startsWith("class:") ? `"class:${this.page.facts.classNames[Number(key.slice(6))]}"` : code(known[key])));
+  // The command line that makes the tiles on the screen, as Save PNG does. shown: as Grid tells it.
+  command(shown) {
+    if (!shown) return "";
+    const { model } = this.page.facts, kind = this.find(".kind").value, base = this.base.some((value) => value) ? [`--base=${quoted(codeText(this.base))}`] : [];
+    const known = Object.fromEntries(this.codes().map(({ key, code }) => [key, code]));
+    const called = (key) => quoted(key.startsWith("class:") ? `class:${this.page.facts.classNames[Number(key.slice(6))]}` : codeText(known[key]));
     const where = {
-      dimensions: () => `--first ${this.find(".first").value} --second ${this.find(".second").value}${this.base.some((value) => value) ? ` --base=${code(this.base)}` : ""}`,
-      principal: () => "--principal", codes: () => `--through ${through().join(" ")}`,
+      dimensions: () => ["--first", this.find(".first").value, "--second", this.find(".second").value, ...base],
+      // Without a base the plane goes through the mean of the data, and the page's through this code, be it 0.
+      principal: () => ["--principal", `--base=${quoted(codeText(this.base))}`],
+      codes: () => ["--through", ...["a", "b", "c"].map((each) => called(this.find(`.code-${each}`).value))],
     }[kind]();
-    const spacing = this.find(".spacing").value === "quantile" ? "--spacing quantile" : `--extent ${Number(this.extent.toPrecision(4))}`;
-    return `python -m vae_core walk ${/^[\w./-]+$/.test(model.file) ? model.file : `"${model.file}"`} --grid ${this.find(".tiles-across").value} ${where} ${spacing} --out grid.png`;
+    const { columns, rows, centre, step, scale, spacing } = shown;
+    return [
+      "python -m vae_core walk", /^[\w./-]+$/.test(model.file) ? model.file : quoted(model.file), `--columns ${columns} --rows ${rows}`, ...where,
+      ...(spacing === "quantile" ? ["--spacing quantile"] : []), `--centre ${centre.join(",")} --step ${step} --scale ${scale} --out grid.png`,
+    ].join(" ");
   }
 
   state() {
@@ -199,3 +210,8 @@ function unit(length, dimension) {
   axis[dimension] = 1;
   return axis;
 }
+
+// Plain numbers, each as float32 has it.
+const single = (code) => Array.from(code, Math.fround);
+
+const dot = (a, b) => a.reduce((sum, value, d) => sum + value * b[d], 0);

@@ -15,9 +15,11 @@ export const SAVE = `
     <p class="trouble" role="alert"></p>
   </div></details>`;
 
+// One argument of a command line.
+export const quoted = (text) => `"${text.replaceAll(/(["\\$`])/g, "\\$1")}"`;
+
 // The command line that makes the path. ends: [{ code, spec }].
 export function commandLine({ name, file = `checkpoints/${name}.safetensors`, ends, way, frames, fps, closed, equal, overshoot, pingPong }) {
-  const quoted = (text) => `"${text.replaceAll(/(["\\$`])/g, "\\$1")}"`;
   const codes = ends.map((end) => quoted(specOf(end).replace(/^-/, " -"))), via = codes.slice(1, -1); // "-1,2" would be taken for an option
   return [
     `python -m vae_core walk ${/^[\w./-]+$/.test(file) ? file : quoted(file)}`, `--from ${codes[0]}`, via.length && `--via ${via.join(" ")}`, `--to ${codes.at(-1)}`,
@@ -28,7 +30,7 @@ export function commandLine({ name, file = `checkpoints/${name}.safetensors`, en
 // What the command line calls an end: items and classes by name, other codes by their numbers, never taken for an item.
 function specOf({ code, spec }) {
   const text = spec ?? codeText(code);
-  return spec || /[.,]/.test(text) ? text : text.includes("e") ? `${Number(text).toFixed(9)}` : `${text}.0`;
+  return !spec && /^\d+$/.test(text) ? `${text}.0` : text;
 }
 
 // There and back again without the turning points twice.

@@ -31,7 +31,7 @@ const TEMPLATE = `
           <button type="button" class="end-b" disabled title="Make it the end of a path">End B</button>
           <button type="button" class="copy" disabled>Copy z</button>
         </div>
-        <div class="save-grid"><button type="button" class="png">Save PNG</button><code class="command"></code><button type="button" class="copy-command" title="Copy the command that makes this grid">Copy command</button></div>
+        <div class="save-grid"><button type="button" class="png" title="Save the tiles on the screen, whole and without what is drawn over them">Save PNG</button><code class="command"></code><button type="button" class="copy-command" title="Copy the command that makes the tiles on the screen, whole and without what is drawn over them: the picture that Save PNG saves">Copy command</button></div>
       </aside>
     </section>
     <section class="paths-tab" role="tabpanel" hidden>${PATHS}</section>
@@ -53,7 +53,7 @@ class Walk {
     on(".end-b", (code) => this.act("b", code));
     on(".copy", (code) => navigator.clipboard.writeText(codeText(code, ", ")).then(() => this.say("Copied.")));
     this.find(".save-grid .png").addEventListener("click", () => this.savePicture());
-    this.find(".copy-command").addEventListener("click", () => navigator.clipboard.writeText(this.planes.command()).then(() => this.say("Copied.")));
+    this.find(".copy-command").addEventListener("click", () => navigator.clipboard.writeText(this.planes.command(this.grid.shown)).then(() => this.say("Copied.")));
     this.open(facts);
   }
 
@@ -71,6 +71,7 @@ class Walk {
     this.grid = new Grid(this.root, this);
     this.planes.tiles();
     this.grid.open(said.view);
+    this.find(".walk-grid").addEventListener("settled", () => this.address(), { once: true }); // the command is known then
     this.paths = new Paths(this.root, this);
     this.paths.begin();
     this.paths.restore(said);
@@ -156,9 +157,10 @@ class Walk {
     this.tell(name, { model: this.facts.model.id, values: Array.from(code) });
   }
 
-  // The tiles as they stand on the screen.
-  savePicture() {
-    this.find("canvas.tiles").toBlob((blob) => {
+  // The tiles on the screen: what the command makes.
+  async savePicture() {
+    const picture = await this.grid.picture().catch((error) => this.say(error.message));
+    picture?.toBlob?.((blob) => {
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
       link.download = `${this.facts.model.name.replaceAll(/[^\w-]+/g, "-")}-grid.png`;
@@ -169,8 +171,8 @@ class Walk {
 
   // The address opens this walk again. Replaced, not pushed: Back leaves the page.
   address() {
-    if (!this.started) return;
-    this.find(".command").textContent = this.planes.command();
+    if (!this.started || !this.grid) return;
+    this.find(".command").textContent = this.planes.command(this.grid?.shown);
     const url = new URL(location);
     const said = { model: this.facts.model.name, tab: this.tab, ...this.planes.state(), ...this.paths.state() };
     url.search = new URLSearchParams(Object.fromEntries(Object.entries(said).filter(([, value]) => value)));
