@@ -8,7 +8,7 @@ import torch
 from playwright.sync_api import expect
 from scipy.stats import chi2, spearmanr
 
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import LAPTOP, PHONE
 from tests.ui import making
 from ui import library
 from vae_core import checkpoint, data
@@ -185,6 +185,49 @@ def test_it_fits_a_phone_and_stays_with_the_image(visit, scheme):
         box = readout.figure(name).bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE["width"]
+
+
+# Keeps the read-out's questions (kind 3 of the live protocol) back until `ask()`.
+HELD = """
+  const { send } = WebSocket.prototype, held = [];
+  let asking = false;
+  WebSocket.prototype.send = function (data) {
+    if (!asking && data instanceof Uint8Array && data[12] === 3) held.push(() => send.call(this, data));
+    else send.call(this, data);
+  };
+  window.ask = () => { asking = true; for (const each of held.splice(0)) each(); };
+"""
+
+
+@pytest.mark.parametrize("viewport", [LAPTOP, PHONE], ids=["laptop", "phone"])
+@pytest.mark.parametrize("model", [DIGITS, "sprites-vae-10d"])
+def test_nothing_moves_when_it_arrives_or_changes(visit, model, viewport):
+    visitor = visit(viewport=viewport)
+    visitor.page.add_init_script(HELD)
+    visitor.open(f"model={model}")
+    readout = Readout(visitor)
+    dimensions = visitor.sliders.count()
+    main = visitor.page.get_by_test_id("stMain")
+
+    def boxes():
+        """Where the sliders are on the page, however far it is scrolled."""
+        scrolled = main.evaluate("main => main.scrollTop")
+        found = [slider.bounding_box() for slider in visitor.sliders.all()]
+        return [box | {"y": round(box["y"] + scrolled, 2)} for box in found]
+
+    before = boxes()
+    assert not readout.figure("prior").is_visible()
+    visitor.page.evaluate("ask()")
+    expect(readout.figure("realism")).to_be_visible()
+    assert boxes() == before
+    said, first = readout.root.bounding_box(), visitor.find(".dim").first.bounding_box()
+    assert said["y"] + said["height"] <= first["y"]
+    for far in (1.5, 9):
+        visitor.text.fill(", ".join([str(far)] * dimensions))
+        visitor.text.press("Enter")
+        readout.stands("prior", percentile([far] * dimensions), 0.006)
+        assert boxes() == before
+    visitor.until_url_follows()
 
 
 # --- Map and Walk -------------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ export class Slider {
     this.tell();
   }
 
-  // Only the needle: it has a layer of its own, which moves without layout or paint.
+  // Only the needle, which moves without a layout.
   point(value) {
     this.value = value;
     this.needle.style.transform = `translateX(${this.percent(value)}%)`;

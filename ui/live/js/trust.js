@@ -16,9 +16,9 @@ const AFTER_REFUSAL_MS = 5000;
 const USUAL = [0.05, 0.95]; // quantiles over the model's sample of encoded data
 
 export class Trust {
-  // root is an element that is filled here; it is hidden while there is nothing to say.
+  // root is an element that is filled here; it keeps its height, whether it has something to say or not.
   constructor(root) {
-    root.innerHTML = FIGURES.map(({ name }) => `<div class="figure" data-name="${name}" hidden>${name === "realism" ? `<canvas role="img" aria-label="Nearest encoded image"></canvas>` : ""}
+    root.innerHTML = FIGURES.map(({ name }) => `<div class="figure absent" data-name="${name}">${name === "realism" ? `<canvas role="img" aria-label="Nearest encoded image"></canvas>` : ""}
       <dl><dt>${name}</dt><dd><span class="value"></span> <span class="word"></span></dd></dl></div>`).join("");
     root.setAttribute("role", "group");
     root.setAttribute("aria-label", "Trust read-out");
@@ -40,7 +40,8 @@ export class Trust {
     this.follow(model);
     Object.assign(this, { newest: null, due: performance.now() + FIRST_MS });
     this.root.classList.remove("refused");
-    for (const figure of this.root.children) figure.hidden = true;
+    this.root.classList.add("waiting");
+    for (const figure of this.root.children) figure.classList.add("absent");
   }
 
   // Newer weights: what is shown stays until there are newer figures.
@@ -101,10 +102,10 @@ export class Trust {
   show() {
     if (!this.told) return; // another model came meanwhile
     const { values, pixels } = this.told;
-    this.root.classList.remove("refused");
+    this.root.classList.remove("refused", "waiting");
     FIGURES.forEach(({ name, says }) => {
       const figure = this.root.querySelector(`[data-name="${name}"]`), said = says(values, this.model, this.usual ?? {});
-      figure.hidden = !said;
+      if (figure.classList.contains("absent") === Boolean(said)) figure.classList.toggle("absent");
       if (!said) return;
       if (figure.title !== said.title) figure.title = said.title;
       if (figure.classList.contains("bad") !== Boolean(said.bad)) figure.classList.toggle("bad");
