@@ -176,7 +176,7 @@ def test_a_click_pins_a_place_until_it_is_freed(read, measures, name):
     reader = read()
     target = reader.grid if name == "grid" else reader.field(name)
     hint = reader.page.locator(".spot .pin")
-    expect(hint).to_contain_text("click pins")
+    expect(hint).to_contain_text("pins a place")
     reader.click(target, 0.6, 0.35)
     expect(hint).to_contain_text("Pinned")
     place, values = reader.place, reader.told().values
@@ -192,7 +192,7 @@ def test_a_click_pins_a_place_until_it_is_freed(read, measures, name):
     assert np.array_equal(reader.visitor.pixels(reader.page.locator(".spot .decoded canvas")), decoded)
     agrees(reader, measures)
     reader.click(reader.field("holes"), 0.2, 0.8)
-    expect(hint).to_contain_text("click pins")
+    expect(hint).to_contain_text("pins a place")
     assert not np.array_equal(reader.place, place)
     reader.point_at(reader.field("holes"), 0.7, 0.7)
     agrees(reader, measures)

@@ -90,14 +90,20 @@ def test_reconstructions_are_shown_beside_their_originals(seeker, opened):
     np.testing.assert_allclose(again[..., 0].astype(float), decoded[..., 0], atol=1)
 
 
-def test_a_place_is_shown_on_the_maps(seeker, opened):
-    found = worst.find("holes", opened.checkpoint, None)
+@pytest.mark.parametrize(("kind", "panel"), [("cliffs", "cliffs"), ("holes", "holes"), ("drifts", "drift")])
+def test_a_place_is_pinned_on_the_maps_with_the_number_of_its_list(seeker, opened, kind, panel):
+    found = worst.find(kind, opened.checkpoint, None)
     somebody = seeker().seek()
-    somebody.places("holes").first.hover()
-    somebody.page.locator('.findings [data-kind="holes"] .to-map').first.click()
+    words = somebody.words(kind, 0)
+    somebody.places(kind).first.hover()
+    somebody.page.locator(f'.findings [data-kind="{kind}"] .to-map').first.click()
     where = somebody.page.locator(".spot .where")
     for value in found[0].code:
         expect(where).to_contain_text(f"{value:.2f}".replace("-", "−"))
+    expect(somebody.page.locator(".maps-tab.pinned")).to_be_visible()
+    shown = somebody.page.locator(f"[data-measure={panel}] .value:not(.awaited) b")
+    expect(shown).not_to_have_text("–", timeout=PATIENCE_MS)
+    assert shown.inner_text().split()[0] in words.split()
 
 
 def test_figures_that_are_measured_are_the_cores_and_are_there_again_after_a_reload(seeker, opened):

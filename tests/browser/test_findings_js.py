@@ -216,6 +216,19 @@ def test_measuring_says_how_far_it_is_and_shows_what_came_out(panel, run):
     assert "evaluate checkpoints/toy.safetensors --continuity --save" in page.locator(".store").inner_text()
 
 
+@pytest.mark.parametrize(
+    ("against", "words"),
+    [
+        ("images", "Against encoded images"),
+        ("reconstructions", "Against reconstructions"),
+        (None, "Against images that the file does not name"),
+    ],
+)
+def test_precision_says_what_it_compares_with(panel, against, words):
+    panel.open(evaluation=STORED | {"realism_against": against})
+    assert panel.page.locator(".headline-figures .source").inner_text().startswith(words)
+
+
 def test_nothing_moves_when_figures_come(panel):
     height = lambda: panel.page.locator(".headline-figures").bounding_box()["height"]  # noqa: E731
     panel.open()
@@ -293,10 +306,13 @@ def test_every_list_is_asked_for_and_shown_in_its_order(panel, run):
     ]
     words = {kind: panel.kind(kind).locator(".words").all_inner_texts() for kind in LISTS}
     assert [text.split("\n") for text in words["cliffs"]] == [
-        ["8 per unit z", "2 × the usual", "z 0.80, 0.50"],
-        ["4 per unit z", "1 × the usual", "z 0.40, 0.50 · odd"],
+        ["8.0 per unit z", "2 × the usual", "z 0.80, 0.50"],
+        ["4.0 per unit z", "1 × the usual", "z 0.40, 0.50 · odd"],
     ]
-    assert words["holes"][0].split("\n")[:2] == ["0.4 % of the data", "within the inner 63 % of the prior"]
+    assert words["holes"][0].split("\n")[:2] == [
+        "0.004 × the data promised",
+        "within the inner 63 % of the prior",
+    ]
     assert panel.kind("drifts").locator(".trouble").inner_text() == "There are none."
     assert [text.split() for text in words["reconstructions"]] == [["0.12", "even"], ["0.1", "odd"]]
 
@@ -321,6 +337,8 @@ def test_reconstructions_stand_alone_where_the_data_are_not_at_hand(panel, run):
 def test_a_place_leads_to_explore_by_mouse_and_by_keyboard(panel, run):
     panel.open()
     seek(panel, run)
+    hint = panel.page.locator(".findings .hint").inner_text()
+    assert "leaves for Explore" in hint
     panel.kind("cliffs").locator(".go").first.click()
     assert run("return explored;") == pytest.approx([0.8, 0.5])
     panel.kind("cliffs").locator(".go").nth(1).press("Enter")
@@ -368,7 +386,7 @@ def test_what_was_found_before_is_there_at_once(panel, run):
     panel.open()
     run(f"keeps = {{ headlines: ARG, worst: {{ holes: {LISTS['holes']} }} }};", STORED)
     run("headlines.begin(); findings.show();")
-    panel.kind("holes").get_by_text("0.4 % of the data").wait_for()
+    panel.kind("holes").get_by_text("0.004 × the data promised").wait_for()
     panel.page.get_by_text("Look again").wait_for()
     panel.card("continuity").get_by_text("0.92", exact=True).wait_for()
     assert run("return asked.length;") == 0

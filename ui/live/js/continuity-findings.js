@@ -6,6 +6,7 @@
 import { Channel, ITEM } from "./socket.js";
 import { Decoder } from "./walk-film.js";
 import { fetchTold, post } from "./told.js";
+import { number } from "./trust-figures.js";
 import { paint } from "./paint.js";
 
 const FEW = 3; // latent dimensions whose numbers are shown
@@ -20,8 +21,8 @@ const KINDS = {
   },
   holes: {
     title: "Holes", seeking: "Looking for holes",
-    what: "Where the prior promises data and there are none: how much of the data promised lies around the place.",
-    value: ({ value }) => `${share(value)} of the data`,
+    what: "Where the prior promises data and there are none: how many lie around the place for each that is promised.",
+    value: ({ value }) => `${number(value)} × the data promised`,
     beside: ({ percentile }) => (Number.isFinite(percentile) ? `within the inner ${share(percentile)} of the prior` : ""),
   },
   drifts: {
@@ -33,7 +34,7 @@ const KINDS = {
   reconstructions: {
     title: "Reconstructions", seeking: "Looking for the worst reconstructions",
     what: "The encoded examples of each class that come back least like themselves: mean squared error per pixel. The pictures are the original and its reconstruction.",
-    value: ({ value }) => number(value),
+    value: ({ value }) => fine(value),
     beside: () => "",
   },
 };
@@ -48,13 +49,13 @@ export const FINDINGS = `
   <section class="findings" aria-label="Worst places">
     <div class="seek"><button type="button" class="start">Find the worst for me</button>
       <span class="work" hidden><progress max="1"></progress><span class="doing" role="status"></span><button type="button" class="cancel">Cancel</button></span>
-      <p class="hint">Searches among encoded codes and draws from the prior. A click on a place takes Explore there.</p></div>
+      <p class="hint">Searches among encoded codes and draws from the prior. A click on a place leaves for Explore; <b>On the maps</b> pins it on the maps here.</p></div>
     <div class="kinds">${Object.entries(KINDS).map(column).join("")}</div>
   </section>`;
 
 const ROW = `
   <li><button type="button" class="go"><span class="pictures"></span><span class="words"><strong></strong><span class="beside"></span><span class="where"></span></span></button>
-    <button type="button" class="to-map" title="Show this place on the maps" hidden>Map</button></li>`;
+    <button type="button" class="to-map" title="Pin this place on the maps of this page" hidden>On the maps</button></li>`;
 
 export class Findings {
   // page: { facts: { model: { id }, latentDim, dataShape, classNames }, say(sentence), explore(code), show(code) or none }
@@ -179,7 +180,7 @@ export class Findings {
     find(".beside").textContent = words[1];
     const of = name === undefined ? "" : name.length < 3 ? `class ${name}` : name;
     find(".where").textContent = kind === "reconstructions" ? of : [where(place.code), of].filter(Boolean).join(" · ");
-    find(".go").title = `Continue on Explore at z = ${text(place.code)}${typical ? `; usual here is ${number(typical)}` : ""}`;
+    find(".go").title = `Open in Explore at z = ${text(place.code)}${typical ? `; usual here is ${number(typical)}` : ""}`;
     find(".go").addEventListener("click", () => page.explore(Float32Array.from(place.code)));
     find(".to-map").hidden = !page.show;
     find(".to-map").addEventListener("click", () => page.show(Float32Array.from(place.code)));
@@ -256,7 +257,7 @@ function picture(name = "") {
   return canvas;
 }
 
-const number = (value) => Number(value.toPrecision(value < 10 ? 2 : 3)).toLocaleString("en");
+const fine = (value) => String(Number(value.toPrecision(2))); // of squared errors, most of which are far below 1
 const usual = ({ value }, typical) => (typical > 0 ? `${Number((value / typical).toPrecision(2)).toLocaleString("en")} × the usual` : "");
 const share = (value) => (value > 0 && value < 1e-4 ? "under 0.01 %" : `${Number((100 * value).toPrecision(2))} %`);
 const text = (code) => code.map((value) => Number(value.toFixed(4))).join(", ");

@@ -43,6 +43,7 @@ const SUPPORT = {
   coverage: ["Coverage", "the share of encoded images that have a decoded draw in their neighbourhood (Naeem et al. 2020)"],
 };
 const AGAINST = { images: ["encoded images", "the encoded examples’ own images"], reconstructions: ["reconstructions", "the encoded examples’ reconstructions, as their images are not at hand"] };
+const UNNAMED = ["images that the file does not name", "images that the file does not name"];
 
 const card = (name, { title, says, definition, best }) => `
   <article class="headline" data-figure="${name}">
@@ -171,7 +172,7 @@ export class Headlines {
     }
     this.find(".figures").hidden = !known.length;
     this.find(".about").hidden = !figures;
-    const [against, whole] = AGAINST[figures?.realism_against] ?? AGAINST.images;
+    const [against, whole] = AGAINST[figures?.realism_against] ?? UNNAMED;
     this.find(".against").textContent = whole;
     const missing = figures && !known.length ? sentences(figures).precision ?? "" : "";
     this.find(".source").textContent = figures ? [missing || (known.length ? `Against ${against};` : ""), `${source}.`].filter(Boolean).join(" ") : "";

@@ -13,7 +13,7 @@ import { paint } from "./paint.js";
 import { words } from "./continuity-colours.js";
 
 const REST_MS = 250; // after the last change the maps may be refined
-const FREE = "A click pins a place (on the keyboard Enter).", PINNED = "Pinned. A click or Escape frees it.";
+const FREE = "Click, tap or Enter pins a place.", PINNED = "Pinned until Esc, Free or a click.";
 const SPREAD = 6; // dimensions' ranges are about so many standard deviations
 
 export const MAPS = `
@@ -22,11 +22,13 @@ export const MAPS = `
     <div class="board">${GRID}<i class="cross" hidden></i></div>
     <aside class="spot">
       <figure class="decoded"><canvas role="img" aria-label="Decoded image"></canvas><figcaption>decoded</figcaption></figure>
+      <div class="held">
+        <p class="where"></p>
+        <button type="button" class="explore" disabled title="Continue with this code on the Explore page">Open in Explore</button>
+        <button type="button" class="free" hidden title="Let the maps follow the pointer again (Escape)">Free</button>
+        <p class="pin" role="status">${FREE}</p>
+      </div>
       <figure class="nearest" hidden><canvas role="img" aria-label="Nearest encoded image"></canvas><figcaption></figcaption></figure>
-      <p class="where"></p>
-      <p class="pin" role="status">${FREE}</p>
-      <button type="button" class="free" hidden title="Let the maps follow the pointer again (Escape)">Free</button>
-      <button type="button" class="explore" disabled title="Continue with this code on the Explore page">Open in Explore</button>
     </aside>
     <div class="measures">${SPECS.map(({ name }) => PANEL(name)).join("")}</div>
   </div>`;

@@ -123,7 +123,7 @@ export const REALISM_MAP = {
   lacks: (facts) => facts.lacks.realism ?? null,
   columns: () => 2,
   sentence: (facts, chosen, found) => {
-    const nearest = { images: "encoded image", reconstructions: "reconstruction of one (the data are not on this machine)" }[comparedWith(found)] ?? "encoded image or reconstruction";
+    const nearest = { images: "encoded image", reconstructions: "reconstruction (the data are not on this machine)" }[comparedWith(found)] ?? "encoded image or reconstruction";
     return `How far the decoded image is from the nearest ${nearest}. Between these 1 is usual; the line is there.`;
   },
   measure: () => REALISM,
