@@ -107,9 +107,8 @@ class Kept:
 
     def __init__(self, walker, folder, capsys):
         self.page, self.folder, self.capsys = walker.page, folder, capsys
-        (folder / "checkpoints").symlink_to(
-            library.FOLDER
-        )  # the command names files as from the program's folder
+        # The command names files as from the program's folder.
+        (folder / "checkpoints").symlink_to(library.FOLDER)
 
     def both(self):
         with self.page.expect_download() as download:
@@ -221,6 +220,23 @@ def test_paths_between_two_items_are_made_scrubbed_and_kept(walk):
 
     again = walk(page.url.removeprefix(walker.visitor.home))
     expect(again.page.get_by_text(re.compile("image-space length"))).to_have_count(3, timeout=60_000)
+
+
+def test_the_command_of_a_path_makes_the_path_on_the_page(walk, kept):
+    codes = "-0.123456789,1.75;0.1,-2;1,1e-7"  # the first is not what six digits of it are
+    walker = walk(f"walk?model={DIGITS}&tab=paths&ends={codes}&paths=slerp&chosen=slerp&frames=30&over=1")
+    page, files = walker.page, kept(walker)
+    expect(page.get_by_text(re.compile("image-space length"))).to_have_count(1, timeout=60_000)
+    page.get_by_text("Save", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=re.compile("npz")).click()
+    *command, out = shlex.split(page.locator(".command code").inner_text())
+    assert out == "walk.mp4"
+    assert main([*command[3:], "walk.npz", "--json"]) == 0, files.capsys.readouterr().err
+    with np.load(download.value.path()) as saved, np.load(files.folder / "walk.npz") as made:
+        there = len(saved["codes"])  # the page's archive holds the way there, the command's also the way back
+        np.testing.assert_array_equal(made["codes"][:there], saved["codes"])
+        assert np.abs(made["frames"][:there].astype(int) - saved["frames"]).max() <= 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

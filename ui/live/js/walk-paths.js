@@ -399,8 +399,9 @@ export class Paths {
     const row = this.chosenRow();
     if (!row) return null;
     const { closed, equal } = this.how, fps = Math.min(Math.max(Math.round(row.n / this.play.seconds), 1), 60);
+    const frames = row.answer.t.filter((t) => t > -1e-9 && t < 1 + 1e-9).length; // what overshoots comes on top
     return {
-      name: this.facts.model.name, file: this.facts.model.file, ends: this.ends.list, way: row.way, wayName: row.title, codes: row.answer.codes, frames: row.n,
+      name: this.facts.model.name, file: this.facts.model.file, ends: this.ends.list, way: row.way, wayName: row.title, codes: row.answer.codes, frames,
       fps, closed, equal, pingPong: this.play.after === "pingpong", overshoot: this.how.overshoot,
     };
   }
