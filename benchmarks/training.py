@@ -6,6 +6,9 @@ float tensor, forward, loss on logits, backward, fused Adam, nothing else. `bare
 softplus); `bare-relu-NAME` has the usual ones (ReLU, exp of half a log-variance). Neither evaluates within the
 epoch. Peers are measured if they are installed (`pip install pythae`).
 
+Matrices are multiplied by torch or by oneDNN, as the short trial says with which a run begins (`onednn_to_torch`: what
+that trial found, `onednn_chosen`: 1 or 0; it is no part of the rates). `NAME-torch` and `NAME-onednn` are told which.
+
 All ways of a model train one epoch in turn, several times over, so that whatever slows the machine down slows all of
 them; figures are medians over the rounds, and `ratio_to_bare` is the median of the ratios within a round. Models:
 
@@ -45,8 +48,10 @@ from vae_core.config import (
 from vae_core.models import VAE, build
 from vae_core.models.inputs import model_input
 from vae_core.training import run as runs
+from vae_core.training.choosing import Race, race
 from vae_core.training.conduct import conduct
 from vae_core.training.loop import Trainer
+from vae_core.training.products import AVAILABLE, Products
 
 BATCH = 128
 ROUNDS = 5
@@ -71,12 +76,18 @@ class Way:
     bare: str
 
 
-def ours(config: ModelConfig, images: Tensor, kind: str) -> Epoch:
+def ours(config: ModelConfig, images: Tensor, kind: str, multiplied_by: Products) -> Epoch:
     """The explorer's trainer."""
     fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed" if "bf16" in kind else "32-true")
     settings = TrainingConfig(epochs=1000, batch_size=BATCH)
     trainer = Trainer(
-        build(config), images, ObjectiveConfig(), settings, fabric=fabric, compiled="compiled" in kind
+        build(config),
+        images,
+        ObjectiveConfig(),
+        settings,
+        fabric=fabric,
+        compiled="compiled" in kind,
+        multiplied_by=multiplied_by,
     )
 
     def epoch() -> int:
@@ -96,7 +107,8 @@ class Bare(nn.Module):
         self.encoder, self.mean, self.scale = model.encoder, model.mean, model.std
         self.decoder = model.decoder
         self.relu = relu
-        _use_stock_layers(self, relu=relu)
+        if relu:
+            _use_relu(self)
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.encoder(x)
@@ -177,12 +189,29 @@ def pythae(x: Tensor) -> Epoch | None:
     return epoch
 
 
-def ways(name: str, kinds: tuple[str, ...]) -> Iterator[Way]:
+def tried(name: str) -> Race | None:
+    """What a run of that model finds out about products; None where oneDNN's are not to be had."""
+    if not AVAILABLE:
+        return None
+    settings = Experiment(
+        data=DataConfig(name=name),
+        model=MODELS[name],
+        training=TrainingConfig(epochs=1000, batch_size=BATCH),
+        compute=ComputeConfig(accelerator="cpu", precision="32-true", compile="off"),
+    )
+    return race(settings.compute, settings, _images(name), lambda: False)
+
+
+def ways(name: str, kinds: tuple[str, ...], chosen: Products) -> Iterator[Way]:
     """Every way to train a model, ready to go."""
     config, images = MODELS[name], _images(name)
     x = model_input(images)
+    forced: tuple[Products, ...] = ("torch", "onednn") if AVAILABLE else ()
     for kind in kinds:
-        yield Way(f"{name}-{kind}" if kind != "eager" else name, ours(config, images, kind), f"bare-{kind}")
+        case = f"{name}-{kind}" if kind != "eager" else name
+        yield Way(case, ours(config, images, kind, chosen), f"bare-{kind}")
+        for products in forced if kind == "eager" else ():
+            yield Way(f"{case}-{products}", ours(config, images, kind, products), f"bare-{kind}")
         yield Way(f"bare-{kind}", bare(config, x, kind, relu=False), f"bare-{kind}")
         yield Way(f"bare-relu-{kind}", bare(config, x, kind, relu=True), f"bare-{kind}")
     if name == "mlp-784-400-20" and (peer := pythae(x)) is not None:
@@ -191,7 +220,8 @@ def ways(name: str, kinds: tuple[str, ...]) -> Iterator[Way]:
 
 def epochs(name: str, kinds: tuple[str, ...], rounds: int) -> Results:
     """Train every way in turn; return images per second, and the ratio to the bare loop of the same kind."""
-    found = list(ways(name, kinds))
+    trial = tried(name)
+    found = list(ways(name, kinds, trial.winner if trial else "torch"))
     for way in found:  # compiles, and fills every cache
         way.epoch()
     rates: dict[str, list[float]] = {way.name: [] for way in found}
@@ -212,6 +242,11 @@ def epochs(name: str, kinds: tuple[str, ...], rounds: int) -> Results:
         if (relu := rates.get(way.bare.replace("bare-", "bare-relu-"))) is not None:
             usual = [mine / its for mine, its in zip(rates[way.name], relu, strict=True)]
             results[case]["ratio_to_bare_relu"] = statistics.median(usual)
+    if trial is not None:
+        results[name if name in results else f"{name}-{kinds[0]}"] |= {
+            "onednn_to_torch": trial.ahead,
+            "onednn_chosen": int(trial.winner == "onednn"),
+        }
     for kind in kinds if "pythae" in rates else ():
         mine = f"{name}-{kind}" if kind != "eager" else name
         ratios = [its / peer for its, peer in zip(rates[mine], rates["pythae"], strict=True)]
@@ -285,15 +320,13 @@ def _images(name: str) -> Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def _use_stock_layers(module: nn.Module, *, relu: bool) -> None:
-    """Put torch's own layers in the place of ours, and ReLU in that of SiLU if asked."""
+def _use_relu(module: nn.Module) -> None:
+    """Put ReLU in the place of SiLU."""
     for name, child in module.named_children():
-        if isinstance(child, nn.Linear):
-            setattr(module, name, nn.Linear(child.in_features, child.out_features))
-        elif isinstance(child, nn.SiLU) and relu:
+        if isinstance(child, nn.SiLU):
             setattr(module, name, nn.ReLU())
         else:
-            _use_stock_layers(child, relu=relu)
+            _use_relu(child)
 
 
 def main() -> int:

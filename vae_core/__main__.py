@@ -168,7 +168,7 @@ def _train_to_file(experiment: Experiment | None, options: argparse.Namespace) -
     from vae_core import checkpoint, data
     from vae_core.errors import NonFiniteLoss
     from vae_core.models import build
-    from vae_core.training import compute
+    from vae_core.training import choosing, compute
     from vae_core.training.experiment import fit_pca, summarise
     from vae_core.training.loop import Trainer
 
@@ -182,7 +182,7 @@ def _train_to_file(experiment: Experiment | None, options: argparse.Namespace) -
         if config.kind == "pca":
             model: Any = fit_pca(config, examples.examples)
         else:
-            chosen, reason = compute.choose(experiment, examples.examples, held_out.examples, stop)
+            chosen, reason = choosing.choose(experiment, examples.examples, held_out.examples, stop)
             if sys.stderr.isatty() and not options.json:
                 print(f"Computes on {compute.in_words(chosen)}: {reason}.", file=sys.stderr)
             trainer = Trainer(
@@ -192,6 +192,7 @@ def _train_to_file(experiment: Experiment | None, options: argparse.Namespace) -
                 experiment.training,
                 fabric=compute.fabric(chosen),
                 compiled=chosen.compile == "on",
+                multiplied_by=chosen.products,
             )
             try:
                 stopped = _run(trainer, stop, quiet=options.json)

@@ -319,6 +319,13 @@ class ComputeConfig(Config):
     compile: Literal["auto", "on", "off"] = Field(
         "auto", description="on: torch.compile the training step; auto: if a short trial shows that it pays."
     )
+    products: Literal["auto", "torch", "onednn"] = Field(
+        "auto",
+        description=(
+            "Library that multiplies matrices of float32 on a CPU, torch's own (MKL) or oneDNN; auto: oneDNN where a "
+            "short trial shows that it is clearly ahead."
+        ),
+    )
 
 
 class ProjectionConfig(Config):

@@ -12,7 +12,6 @@ from math import prod
 from torch import nn
 
 from vae_core.config import ModelConfig
-from vae_core.models.products import Linear
 
 KERNEL, STRIDE, PADDING = 4, 2, 1  # halves the side at each step, rounding down
 
@@ -33,7 +32,7 @@ def decoder(config: ModelConfig) -> nn.Sequential:
     if config.architecture == "conv":
         return nn.Sequential(*_conv_decoder(config))
     widths = (config.latent_dim, *reversed(_hidden(config)))
-    last = Linear(widths[-1], prod(config.data_shape))
+    last = nn.Linear(widths[-1], prod(config.data_shape))
     return nn.Sequential(*_dense(widths), last, nn.Unflatten(1, config.data_shape))
 
 
@@ -43,7 +42,7 @@ def _hidden(config: ModelConfig) -> tuple[int, ...]:
 
 def _dense(widths: tuple[int, ...]) -> Iterator[nn.Module]:
     for inputs, outputs in pairwise(widths):
-        yield from (Linear(inputs, outputs), nn.SiLU())
+        yield from (nn.Linear(inputs, outputs), nn.SiLU())
 
 
 def _sides(config: ModelConfig) -> list[tuple[int, ...]]:
@@ -59,14 +58,14 @@ def _conv_encoder(config: ModelConfig) -> Iterator[nn.Module]:
     *channels, dense = config.hidden
     for inputs, outputs in pairwise((config.data_shape[0], *channels)):
         yield from (convolution(inputs, outputs, KERNEL, STRIDE, PADDING), nn.SiLU())
-    yield from (nn.Flatten(), Linear(channels[-1] * prod(_sides(config)[-1]), dense), nn.SiLU())
+    yield from (nn.Flatten(), nn.Linear(channels[-1] * prod(_sides(config)[-1]), dense), nn.SiLU())
 
 
 def _conv_decoder(config: ModelConfig) -> Iterator[nn.Module]:
     *channels, dense = config.hidden
     sides = _sides(config)
-    yield from (Linear(config.latent_dim, dense), nn.SiLU())
-    yield from (Linear(dense, channels[-1] * prod(sides[-1])), nn.SiLU())
+    yield from (nn.Linear(config.latent_dim, dense), nn.SiLU())
+    yield from (nn.Linear(dense, channels[-1] * prod(sides[-1])), nn.SiLU())
     yield nn.Unflatten(1, (channels[-1], *sides[-1]))
     steps = zip(pairwise((*reversed(channels), config.data_shape[0])), pairwise(reversed(sides)), strict=True)
     for (inputs, outputs), (small, large) in steps:

@@ -19,7 +19,7 @@ from vae_core.data import Dataset
 from vae_core.errors import DataNotFound, ExplorerError, TrainingError
 from vae_core.models import build
 from vae_core.models.inputs import model_input
-from vae_core.training import compute, jobs
+from vae_core.training import choosing, compute, jobs
 from vae_core.training.experiment import fit_pca
 from vae_core.training.loop import EpochReport, Progress, Trainer
 from vae_core.training.recording import Recorder, snapshot_interval
@@ -128,12 +128,12 @@ class Conductor:
         """Settle how to compute, once for the whole run: what a trial decides by the clock is written down."""
         name = "chosen.json"
         if (self.run.folder / name).is_file():
-            chosen = ComputeConfig.from_json((self.run.folder / name).read_text(encoding="utf-8"))
-            reason = "as before"
+            before = ComputeConfig.from_json((self.run.folder / name).read_text(encoding="utf-8"))
+            chosen, reason = choosing.as_before(before)
         else:
             self.say("preparing", "Trying how to compute.")
             assert isinstance(held_out.examples, Tensor)  # only what is trained on streams
-            chosen, reason = compute.choose(
+            chosen, reason = choosing.choose(
                 self.experiment, train.examples, held_out.examples, self.should_stop
             )
             if self.leader:
@@ -152,6 +152,7 @@ class Conductor:
             settings.training,
             fabric=fabric,
             compiled=chosen.compile == "on",
+            multiplied_by=chosen.products,
             workers=STREAM_WORKERS,
         )
         if (state := self.run.resume_state()) is not None:
