@@ -148,7 +148,8 @@ def resume(options: argparse.Namespace) -> int:
     if run.status().state == "finished":
         print(f"vae_core resume: {run.folder} is finished; there is nothing to go on with.", file=sys.stderr)
         return 0
-    run.forget_stop()
+    if not options.started:
+        run.forget_stop()
     return _conduct(run, options)
 
 
@@ -565,6 +566,8 @@ def _parser() -> Parser:
 
     command = _command(commands, "resume", resume)
     command.add_argument("run", metavar="DIR", help="The folder of a run.")
+    # By a process that forgot earlier requests to stop: one that is there by now has come since.
+    command.add_argument("--started", action="store_true", help=argparse.SUPPRESS)
 
     command = _command(commands, "evaluate", evaluate)
     command.add_argument("checkpoint", help="A .safetensors file written by this program.")

@@ -154,5 +154,5 @@ def _share(status: Status) -> float:
 def _words(status: Status) -> str:
     if status.state == "training":
         return f"epoch {min(status.epoch + 1, status.epochs)} of {status.epochs}"
-    quiet = status.state in ("finished", "stopped", "queued", "preparing")
+    quiet = status.state in ("finished", "stopped", "stopping", "queued", "preparing")
     return status.state if quiet else f"{status.state}: {status.message}"

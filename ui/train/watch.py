@@ -21,7 +21,9 @@ def show(run: Run, row: DeltaGenerator) -> None:
 
 
 def _buttons(row: DeltaGenerator, run: Run, status: Status) -> None:
-    if status.busy:
+    if status.state == "stopping":
+        row.button("Stopping…", icon=":material/stop:", disabled=True)
+    elif status.busy:
         row.button("Stop", icon=":material/stop:", on_click=_do, args=(jobs.stop, run))
     elif status.state == "new":
         row.button("Start", icon=":material/play_arrow:", on_click=_do, args=(jobs.start, run))

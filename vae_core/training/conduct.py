@@ -8,6 +8,7 @@ ends with the same weights, bit for bit, as one that was never interrupted.
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from lightning_fabric import Fabric
@@ -16,14 +17,15 @@ from torch import Tensor
 from vae_core import data, objectives
 from vae_core.config import ComputeConfig
 from vae_core.data import Dataset
-from vae_core.errors import DataNotFound, ExplorerError, TrainingError
+from vae_core.errors import DataNotFound, ExplorerError, Stopped, TrainingError
 from vae_core.models import build
 from vae_core.models.inputs import model_input
-from vae_core.training import choosing, compute, jobs
+from vae_core.training import choosing, compute, jobs, recording
 from vae_core.training.experiment import fit_pca
 from vae_core.training.loop import EpochReport, Progress, Trainer
 from vae_core.training.recording import Recorder, snapshot_interval
 from vae_core.training.run import Run, State, Status
+from vae_core.training.stopping import interruptible
 
 STATUS_EVERY_S = 0.5
 STREAM_WORKERS = (
@@ -77,6 +79,7 @@ class Conductor:
         self._said = self._asked = 0.0
         self._answer = False
         self._outer_stop = should_stop
+        self._due: EpochReport | None = None  # of an epoch whose snapshot was given up for a stop
         self._rate = compute.Rate()
 
     def train(self) -> State:
@@ -89,6 +92,8 @@ class Conductor:
             return self._end("stopped", "Stopped before its turn came.")
         try:
             return self._train()
+        except Stopped:
+            return self._end("stopped", f"Stopped while {self.status.state}; it can be resumed.")
         finally:
             if place is not None:
                 place.release()
@@ -96,7 +101,8 @@ class Conductor:
     def _train(self) -> State:
         self.say("preparing", f"Loading {self.experiment.data.name}.")
         self.info = data.info(self.experiment.data)
-        train, held_out = self._load()
+        with self._interruptible():
+            train, held_out = self._load()
         where = "streamed from disk" if isinstance(train.examples, data.Streamed) else "in memory"
         self.log(
             f"{self.info.title}: {len(train):,} examples to train on ({where}), {len(held_out):,} held out."
@@ -133,9 +139,11 @@ class Conductor:
         else:
             self.say("preparing", "Trying how to compute.")
             assert isinstance(held_out.examples, Tensor)  # only what is trained on streams
-            chosen, reason = choosing.choose(
-                self.experiment, train.examples, held_out.examples, self.should_stop
-            )
+            with self._interruptible():
+                chosen, reason = choosing.choose(
+                    self.experiment, train.examples, held_out.examples, self.should_stop
+                )
+            self._require_no_stop()
             if self.leader:
                 self.run.write(name, chosen.to_json().encode())
         self.status = self.status.model_copy(update={"chosen": compute.in_words(chosen)})
@@ -157,8 +165,24 @@ class Conductor:
         )
         if (state := self.run.resume_state()) is not None:
             trainer.restore(state)
+            self._due = recording.due(state)
             self.log(f"Goes on after epoch {trainer.epoch} and {trainer.seen:,} examples.")
+        if chosen.compile == "on":
+            self.say("preparing", "Compiling.")
+            with self._interruptible():
+                trainer.compile()
         return trainer
+
+    def _interruptible(self) -> AbstractContextManager[None]:
+        """What is done within is given up as soon as the run is asked to stop; several processes would not agree."""
+        return interruptible(self.run.stop_requested) if self._is_alone() else nullcontext()
+
+    def _require_no_stop(self) -> None:
+        if self._is_alone() and self.should_stop():
+            raise Stopped("Stopped on request.")
+
+    def _is_alone(self) -> bool:
+        return self.experiment.compute.devices * self.experiment.compute.num_nodes == 1
 
     # --- the epochs ---------------------------------------------------------------------------------------
 
@@ -169,9 +193,10 @@ class Conductor:
         if recorder is not None:
             recorder.begin(trainer.trained(), trainer.epoch)
         self._set_out(trainer)
-        interval, over = snapshot_interval(self._epochs(), len(train)), False
-        while trainer.epoch < self._epochs() and not over:
-            report = trainer.run_epoch(self.progress, self.should_stop)
+        interval = snapshot_interval(self._epochs(), len(train))
+        over = trainer.fabric.broadcast(recorder is not None and recorder.is_over())
+        while (trainer.epoch < self._epochs() and not over) or self._due is not None:
+            report, self._due = self._due or trainer.run_epoch(self.progress, self.should_stop), None
             if report.stopped:
                 if recorder is not None:
                     recorder.stop(trainer.trained(), report, trainer.state())
@@ -179,17 +204,29 @@ class Conductor:
                 return self._end("stopped", f"Stopped in epoch {trainer.epoch + 1}; it can be resumed.")
             if trainer.epoch % interval == 0 or trainer.epoch == self._epochs():
                 if recorder is not None:
-                    self.log(recorder.snapshot(trainer.trained(), report, trainer.state()))
+                    self.log(self._snapshot(recorder, trainer, report))
                 over = trainer.fabric.broadcast(recorder is not None and recorder.is_over())
             elif recorder is not None:
                 recorder.skip(report)
         self._stand_at(trainer)
         return self._finish(recorder, f"Finished after {trainer.epoch} epochs.")
 
+    def _snapshot(self, recorder: Recorder, trainer: Trainer, report: EpochReport) -> str:
+        """Write the snapshot of an epoch, or keep what a resumed run needs to write it."""
+        try:
+            with self._interruptible():
+                taken = recorder.take(trainer.trained(), report)
+        except Stopped:
+            recorder.stop(trainer.trained(), report, trainer.state())
+            self._stand_at(trainer)
+            raise
+        return recorder.write(taken, report, trainer.state())
+
     def _fit_pca(self, train: Dataset, held_out: Dataset) -> State:
         started = time.perf_counter()
         self.say("training", "Computing the principal components.")
-        model = fit_pca(self.experiment.model, train.examples)
+        with self._interruptible():
+            model = fit_pca(self.experiment.model, train.examples)
         seconds = time.perf_counter() - started
         first = next(data.batches(train.examples, torch.arange(min(len(train), 1000)), 1000))
         with torch.inference_mode():
@@ -203,7 +240,7 @@ class Conductor:
     def _finish(self, recorder: Recorder | None, message: str) -> State:
         if recorder is not None:
             self.say("finishing", "Completing the checkpoints.")
-            recorder.finish()
+            recorder.finish(self._interruptible)
         return self._end("finished", message)
 
     def _epochs(self) -> int:

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,7 +18,7 @@ from vae_core.errors import ConfigError, TrainingError
 from vae_core.training import run as runs
 from vae_core.training.run import Run, Status
 
-POLL_S = 0.3
+POLL_S = 0.2
 
 
 def root() -> Path:
@@ -38,15 +39,26 @@ def start(run: Run) -> None:
     if status.state == "finished":
         raise TrainingError(f"{run.title()} is finished; make a new run to train longer.")
     run.forget_stop()
-    verb = ["train", "--run"] if status.state == "new" else ["resume"]
+    verb = ["train", "--run"] if status.state == "new" else ["resume", "--started"]
     run.say(status.model_copy(update={"state": "starting", "message": "Starting.", "updated": time.time()}))
     _spawn([sys.executable, "-m", "vae_core", *verb, str(run.folder.resolve())], run)
 
 
 def stop(run: Run) -> None:
     """Ask a run to stop; it ends its step, writes a checkpoint and says *stopped*. Returns at once."""
-    if run.status().busy:
-        run.request_stop()
+    status = run.status()
+    if not status.busy:
+        return
+    run.request_stop()
+    if status.state == "starting":
+        _stop_before_it_begins(run, status)
+
+
+def _stop_before_it_begins(run: Run, status: Status) -> None:
+    """Say *stopped* for a process that is still on its way; when it comes it finds the request, and ends."""
+    with suppress(TrainingError), run.hold():  # not to be had: it has come, and sees for itself
+        update = {"state": "stopped", "message": "Stopped before it began.", "updated": time.time()}
+        run.say(status.model_copy(update=update))
 
 
 def wait_for_turn(run: Run, should_stop: Callable[[], bool]) -> FileLock | None:

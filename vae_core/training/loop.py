@@ -188,6 +188,27 @@ class Trainer:
         self.model.eval()
         return report
 
+    def compile(self) -> None:
+        """Wait for the compiler now, if steps are compiled; nothing of the training changes."""
+        if self._step is self._plain or not self._alone:
+            return
+        size = self.config.batch_size
+        if size > len(self.examples):
+            return
+        products.use(self.multiplied_by, self.model)
+        self.model.train()
+        try:
+            batch = next(data.batches(self.examples, torch.arange(size), size))
+            draws = objectives.draw(self.objective, self.model, size, torch.Generator().manual_seed(0))
+            noise = (self._share(draws.code, -2), self._share(draws.corruption), self._share(draws.prior))
+            scale = torch.tensor(1 / size, device=self.fabric.device)
+            loss, _ = self._forward(self._to_device(batch), *noise, self._beta(), scale)
+            loss.backward()
+        finally:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.model.eval()
+            products.use("torch", self.model)
+
     def trained(self) -> Model:
         """Return the model to keep: the averaged weights where averaging is on."""
         if self.average is None:

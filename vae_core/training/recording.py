@@ -5,8 +5,12 @@ whatever a kill leaves half done is simply done again.
 """
 
 import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import astuple, dataclass
 from typing import Any
 
+import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
@@ -25,6 +29,7 @@ SNAPSHOT_EXAMPLES = 10_000  # trained on, at least, between two snapshots, as lo
 FEWEST_SNAPSHOTS = 20
 HELD_OUT_SHARE = 30  # a snapshot looks at one held-out example for so many training examples
 FEWEST_HELD_OUT = 1000
+DUE = "due"  # in the state to resume from: the report of an epoch whose snapshot is yet to be taken
 
 
 def snapshot_interval(epochs: int, examples: int) -> int:
@@ -36,6 +41,24 @@ def snapshot_interval(epochs: int, examples: int) -> int:
 def snapshot_size(examples: int, held_out: int) -> int:
     """How many held-out examples a snapshot looks at: few enough that looking costs little beside training."""
     return min(held_out, max(FEWEST_HELD_OUT, examples // HELD_OUT_SHARE))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What there is to write of an epoch."""
+
+    checkpoint: Checkpoint
+    frame: Frame
+
+
+def due(state: dict[str, Tensor]) -> EpochReport | None:
+    """The report of the epoch that a state to resume from ends with, if its snapshot is yet to be taken."""
+    if DUE not in state:
+        return None
+    epoch, loss, reconstruction, kl, beta, rate, examples, seconds = state[DUE].tolist()
+    return EpochReport(
+        int(epoch), loss, reconstruction, kl, beta, rate, int(examples), seconds, stopped=False
+    )
 
 
 class Recorder:
@@ -55,19 +78,31 @@ class Recorder:
         """Take up the run where it stands: after `epoch` epochs, with that model (None: there is none before)."""
         self.rows = [row for row in self.run.metrics() if row.epoch <= epoch]
         self.run.forget_after(epoch)
-        if self.rows:
-            self._points = Frame.from_file(self.run.film(self.rows[-1].epoch)).points
+        newest = self.run.film(self.rows[-1].epoch if self.rows else 0)
+        if newest.is_file():  # of epoch 0 too: whoever stopped within the first one has it from before that
+            self._points = Frame.from_file(newest).points
             return
         self.run.write("film/items.safetensors", self.camera.items.to_bytes())
         if model is not None:
             model = _on_cpu(model)
-            self._shoot(0, model, reference_codes(model, self.held_out, self.held_out.examples[: self.size]))
+            codes = reference_codes(model, self.held_out, self.held_out.examples[: self.size])
+            self._keep(0, self.camera.shoot(model, codes, self._points))
 
     def snapshot(self, model: Model, report: EpochReport, state: dict[str, Tensor]) -> str:
-        """Write the snapshot of an epoch that just ended, and return it as a line for the log."""
+        """Take and write the snapshot of an epoch that just ended, and return it as a line for the log."""
+        return self.write(self.take(model, report), report, state)
+
+    def take(self, model: Model, report: EpochReport) -> Snapshot:
+        """Look at the model of an epoch that just ended; writes nothing."""
         made = self._summarise(model, report.epoch, self.size)
+        assert made.reference is not None
+        return Snapshot(made, self.camera.shoot(made.model, made.reference, self._points))
+
+    def write(self, taken: Snapshot, report: EpochReport, state: dict[str, Tensor]) -> str:
+        """Write a snapshot, and return it as a line for the log."""
+        made = taken.checkpoint
         checkpoint.save(self.run.checkpoint(report.epoch), made)
-        self._shoot(report.epoch, made.model, made.reference)
+        self._keep(report.epoch, taken.frame)
         self.rows.append(self._row(report, made.description.evaluation))
         self.run.write_metrics(self.rows)
         self.run.write(RESUME, save_tensors(state))
@@ -76,8 +111,12 @@ class Recorder:
         return in_words(self.rows[-1], self.experiment.model.kind)
 
     def stop(self, model: Model, report: EpochReport, state: dict[str, Tensor]) -> None:
-        """Keep the weights and the position of a run that stops within an epoch."""
-        checkpoint.save(self.run.folder / STOPPED, self._summarise(model, report.epoch, self.size))
+        """Keep the weights and the position of a run that stops within an epoch, or before its snapshot is taken."""
+        quick = min(self.size, FEWEST_HELD_OUT)
+        checkpoint.save(self.run.folder / STOPPED, self._summarise(model, report.epoch, quick))
+        if not report.stopped:
+            *figures, _ = astuple(report)
+            state = state | {DUE: torch.tensor(figures, dtype=torch.float64)}
         self.run.write(RESUME, save_tensors(state))
 
     def skip(self, report: EpochReport) -> None:
@@ -89,20 +128,24 @@ class Recorder:
         patience, best = self.experiment.training.patience, best_epoch(self.rows)
         return bool(patience) and best is not None and self.rows[-1].epoch - best >= patience
 
-    def finish(self) -> None:
-        """Let the best and the last checkpoint know all held-out data, not only a snapshot's share."""
+    def finish(self, interruptible: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        """Let the best and the last checkpoint know all held-out data, not only a snapshot's share.
+
+        Looking at them happens `interruptible`, writing does not.
+        """
         for epoch in {best_epoch(self.rows), self.rows[-1].epoch} - {None}:
             path = self.run.checkpoint(int(epoch or 0))
             kept = checkpoint.load(path)
             if kept.description.evaluation.get("examples") != len(self.held_out):
-                checkpoint.save(path, self._summarise(kept.model, kept.description.epoch, None))
+                with interruptible():
+                    complete = self._summarise(kept.model, kept.description.epoch, None)
+                checkpoint.save(path, complete)
 
     def _summarise(self, model: Model, epoch: int, limit: int | None) -> Checkpoint:
         made = summarise(model, self.experiment, self.info, epoch, self.held_out, limit)
         return Checkpoint(_on_cpu(made.model), made.description, made.reference)
 
-    def _shoot(self, epoch: int, model: Model, codes: Any) -> None:
-        frame = self.camera.shoot(model, codes, self._points)
+    def _keep(self, epoch: int, frame: Frame) -> None:
         self.run.write(f"film/{self.run.film(epoch).name}", frame.to_bytes(), durable=False)
         self._points = frame.points
 

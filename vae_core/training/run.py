@@ -46,12 +46,13 @@ State = Literal[
     "preparing",  # loads data, tries what is fastest
     "training",
     "finishing",  # writes the complete checkpoints
+    "stopping",  # busy with any of these, and asked to stop
     "finished",
     "stopped",  # on request, can be resumed
     "failed",  # with a reason, can be resumed once that is gone
     "interrupted",  # its process died
 ]
-BUSY: tuple[State, ...] = ("starting", "queued", "preparing", "training", "finishing")
+BUSY: tuple[State, ...] = ("starting", "queued", "preparing", "training", "finishing", "stopping")
 MAX_TITLE = 80  # characters
 STARTING_S = 60.0  # a process that has not taken the lock so long after its start never will
 
@@ -152,15 +153,18 @@ class Run:
     # --- how it is doing ----------------------------------------------------------------------------------
 
     def status(self) -> Status:
-        """What the run is doing; *interrupted* if it says it is busy and its process is gone."""
+        """What the run is doing; *interrupted* if it says it is busy and its process is gone.
+
+        *Stopping* as soon as somebody wants it to stop: whoever watches need not wait for the process to notice.
+        """
         try:
             said = Status.from_json((self.folder / "status.json").read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ConfigError):
             said = Status()
-        if not said.busy or self.is_alive():
+        if not said.busy:
             return said
-        if said.state == "starting" and time.time() - said.updated < STARTING_S:
-            return said
+        if self.is_alive() or (said.state == "starting" and time.time() - said.updated < STARTING_S):
+            return _stopping(said) if self.stop_requested() else said
         last = self.log_tail(1)
         message = "The process ended without a word." if not last else f"The process died after: {last[0]}"
         return said.model_copy(update={"state": "interrupted", "message": message, "remaining_s": None})
@@ -200,7 +204,7 @@ class Run:
         return lock
 
     def request_stop(self) -> None:
-        """Ask the process to end its step, write a checkpoint and stop."""
+        """Ask the process to stop: within its step, of which a checkpoint stays, or in the middle of all else."""
         (self.folder / "stop").touch()
 
     def stop_requested(self) -> bool:
@@ -416,6 +420,11 @@ def best_epoch(metrics: Iterable[Metrics]) -> int | None:
     """The epoch with the highest held-out ELBO, the earliest of equals."""
     best = max(metrics, key=lambda each: each.held_out_elbo, default=None)
     return None if best is None else best.epoch
+
+
+def _stopping(said: Status) -> Status:
+    ends = "the step under way and writing a checkpoint" if said.state == "training" else "what is under way"
+    return said.model_copy(update={"state": "stopping", "message": f"Ending {ends}.", "remaining_s": None})
 
 
 def _checked_title(title: str) -> bytes:

@@ -4,9 +4,9 @@ import { rate, timeLeft } from "./run-words.js";
 
 const NAMES = {
   new: "not started", starting: "starting", queued: "queued", preparing: "preparing", training: "training",
-  finishing: "finishing", finished: "finished", stopped: "stopped", failed: "failed", interrupted: "interrupted",
+  finishing: "finishing", stopping: "stopping", finished: "finished", stopped: "stopped", failed: "failed", interrupted: "interrupted",
 };
-const UNSURE = ["starting", "queued", "preparing", "finishing"]; // at work, and nobody knows how far
+const UNSURE = ["starting", "queued", "preparing", "finishing", "stopping"]; // at work, and nobody knows how far
 const SAID_ALREADY = ["Training.", "Starting.", "Finished.", "Stopped."];
 
 export const STATUS = `
