@@ -248,6 +248,15 @@ def test_a_run_at_work_is_followed_until_somebody_moves_the_cursor(watch, busy):
     assert visitor.script_runs == runs + 1
 
 
+def test_a_request_to_stop_is_seen_before_the_process_notices(watch, busy):
+    visitor = watch(busy)
+    expect(visitor.find(".state")).to_have_text("training")
+    busy.request_stop()
+    expect(visitor.find(".state")).to_have_text("stopping")
+    expect(visitor.find(".message")).to_have_text("Ending the step under way and writing a checkpoint.")
+    expect(visitor.page.get_by_text("script run 2: stopping")).to_be_visible()  # the page's buttons follow
+
+
 def test_a_run_that_goes_on_from_before_forgets_what_came_after(watch, busy):
     visitor = watch(busy)
     at_epoch(visitor, 2)

@@ -42,7 +42,7 @@ def epoch_on_explore(visitor):
 def test_train_leave_come_back_stop_and_delete(trainee, visit):
     page = trainee.page
     go_to(trainee, "Train")
-    page.get_by_text("Digits in ten seconds").click()
+    page.get_by_text("Small digits").click()
     expect(trainee.find("code")).to_contain_text("--data digits")
     epochs = page.get_by_role("spinbutton", name="Epochs", exact=True)
     epochs.fill(str(LONG))

@@ -22,7 +22,7 @@ _MNIST_MLP: dict[str, Any] = {
 
 PRESETS = (
     Preset(
-        "2-D MNIST in a minute",
+        "2-D MNIST",
         "Ten digits find their places in a plane that is continuous and complete.",
         _MNIST_MLP | {"epochs": 15},
     ),
@@ -60,12 +60,12 @@ PRESETS = (
     ),
     Preset(
         "PCA, closed form",
-        "The principal components themselves, in a second.",
+        "The principal components themselves, without any steps.",
         {"data": "mnist", "kind": "pca", "likelihood": "gaussian", "latent_dim": 2},
     ),
     Preset(
-        "Digits in ten seconds",
-        "Small images that come with the program: nothing to download, nothing to wait for.",
+        "Small digits",
+        "Images of 8x8 pixels that come with the program: nothing to download, and little to compute.",
         {
             "data": "digits",
             "latent_dim": 2,

@@ -34,6 +34,8 @@ def start(run: Run) -> None:
         TrainingError: it is at work already, or finished, or the process cannot be started.
     """
     status = run.status()
+    if status.state == "stopping":
+        raise TrainingError(f"{run.title()} is still stopping; wait until it has ended.")
     if status.busy:
         raise TrainingError(f"{run.title()} is {status.state} already; stop it first.")
     if status.state == "finished":

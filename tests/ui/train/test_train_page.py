@@ -262,6 +262,8 @@ def test_a_busy_run_can_be_asked_to_stop(page, root):
     with run.hold():
         page.run()
         button(page, "Stop").click().run()
+        assert button(page, "Stopping…").disabled
+        assert "Stop" not in [each.label for each in page.button]
         assert not page.exception
         assert run.stop_requested()
 
