@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.patience import PATIENCE_S
 from vae_core import checkpoint, data
 from vae_core.__main__ import main
 from vae_core.config import DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig
@@ -26,7 +27,6 @@ from vae_core.training.loop import Trainer
 ROOT = Path(__file__).parents[1]
 FEW = ("--train-size", "100", "--held-out-size", "50", "--hidden", "8", "--epochs", "1")
 FLAT = {"elbo", "reconstruction", "kl", "kl_per_dimension", "active_units"}
-PATIENCE_S = 90.0
 
 
 @pytest.fixture(scope="module")

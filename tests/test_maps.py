@@ -15,6 +15,7 @@ import torch
 from filelock import FileLock
 from torch.distributions import Independent, Normal, kl_divergence
 
+from tests.patience import PATIENCE_S
 from vae_core import checkpoint, data, maps, processes
 from vae_core.__main__ import main
 from vae_core.config import (
@@ -40,7 +41,6 @@ from vae_core.models import build
 from vae_core.training.experiment import reference_codes
 
 ROOT = Path(__file__).parents[1]
-PATIENCE_S = 90.0
 HELD_OUT = MapConfig(source="held-out", projection=ProjectionConfig(method="pca"))
 
 

@@ -7,7 +7,8 @@ from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from benchmarks.chromium import LAUNCH_ARGUMENTS, find_chromium
 from tests.browser.server import Server
-from tests.browser.visitor import PATIENCE_S, Visitor
+from tests.browser.visitor import Visitor
+from tests.patience import PATIENCE_MS
 
 LAPTOP = {"width": 1280, "height": 720}
 PHONE = {"width": 390, "height": 844}
@@ -24,7 +25,7 @@ def server(data_folder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 # Of the package and no wider: while Playwright runs, no other test in this thread could call asyncio.run.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE_S * 1000)
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(LAUNCH_ARGUMENTS))
         yield browser
@@ -52,7 +53,7 @@ def visit(server: Server, browser: Browser, laptop: BrowserContext) -> Iterator[
             context = browser.new_context(**{"viewport": LAPTOP} | options)
             own.append(context)
         page = context.new_page()
-        page.set_default_timeout(PATIENCE_S * 1000)
+        page.set_default_timeout(PATIENCE_MS)
         visitors.append(Visitor(page, server.url))
         return visitors[-1]
 

@@ -201,7 +201,7 @@ def test_pasting_what_is_no_code_gets_a_sentence(visitor):
 
 def test_a_number_too_large_for_float32_gets_a_sentence(visitor):
     type_value(visitor, "1e39")
-    expect(visitor.find(".message")).to_contain_text("1e39", timeout=5000)
+    expect(visitor.find(".message")).to_contain_text("1e39")
     paste(visitor, "0, -1e39")
     expect(visitor.find(".message")).to_contain_text("1e39")
     assert visitor.z == [0, 0]

@@ -14,7 +14,6 @@ from vae_core.models.rendering import render
 pytestmark = pytest.mark.browser
 
 DIGITS = "digits-vae-2d"
-PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +31,8 @@ class Seeker:
         start = self.page.locator(".findings .start")
         start.click()
         expect(start).to_be_hidden()
-        expect(start).to_have_text("Look again", timeout=PATIENCE_MS)
-        expect(start).to_be_visible(timeout=PATIENCE_MS)
+        expect(start).to_have_text("Look again")
+        expect(start).to_be_visible()
         return self
 
     def places(self, kind):
@@ -117,7 +116,7 @@ def test_figures_that_are_measured_are_the_cores_and_are_there_again_after_a_rel
     for _ in range(2):
         for name in ("continuity", "completeness"):
             shown = somebody.page.locator(f'.headline[data-figure="{name}"] .value')
-            expect(shown).to_have_text(f"{found[name]:.2f}", timeout=PATIENCE_MS)
+            expect(shown).to_have_text(f"{found[name]:.2f}")
         expect(somebody.page.locator(".figures dd").first).to_have_text(f"{found['precision']:.2f}")
         somebody.page.reload()
 

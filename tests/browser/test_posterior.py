@@ -16,7 +16,6 @@ from vae_core.models.rendering import render
 pytestmark = pytest.mark.browser
 
 DIGITS, NTH = "digits-vae-2d", 7
-PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +42,8 @@ class Looker:
         return self.root.locator(f".card.{name}")
 
     def measured(self):
-        expect(self.card("identity")).to_contain_text("the identity closes", timeout=PATIENCE_MS)
-        expect(self.card("bound").locator(".words")).to_contain_text("L = ", timeout=PATIENCE_MS)
+        expect(self.card("identity")).to_contain_text("the identity closes")
+        expect(self.card("bound").locator(".words")).to_contain_text("L = ")
         return self
 
     def bars(self):
@@ -135,17 +134,16 @@ def test_the_address_restores_example_bound_and_window(look):
     expect(again.root.get_by_label("Class")).to_have_value("3")
 
 
-@pytest.mark.timeout(300)  # a busy machine
 def test_nuts_can_be_stopped_and_begun_again(look):
     looker = look().measured()
     start = looker.root.get_by_role("button", name="Sample p(z|x) by NUTS")
     start.click()
-    expect(looker.card("roads").locator(".says")).to_contain_text("%", timeout=PATIENCE_MS)
+    expect(looker.card("roads").locator(".says")).to_contain_text("%")
     looker.root.get_by_role("button", name="Cancel").click()
     expect(looker.card("roads").locator(".says")).to_have_text("Stopped.")
     expect(start).to_be_visible()
     start.click()
-    expect(looker.card("roads").locator(".words")).to_contain_text("the chains agree", timeout=240_000)
+    expect(looker.card("roads").locator(".words")).to_contain_text("the chains agree")
     expect(looker.root.get_by_text("draws by NUTS")).to_be_visible()
 
 
@@ -153,7 +151,7 @@ def test_the_gaps_are_what_the_kl_is_made_of(look, known):
     looker = look().measured()
     looker.root.get_by_role("button", name="Fit the best q for this x").click()
     values = looker.card("gaps").locator(".key .value")
-    expect(values).to_have_count(2, timeout=PATIENCE_MS)
+    expect(values).to_have_count(2)
     gaps = [number(text.split()[0]) for text in values.all_inner_texts()]
     assert sum(gaps) == pytest.approx(known.kl_to_true, abs=1e-2)
 
@@ -167,7 +165,7 @@ def test_another_example_gives_up_what_the_last_one_began(look):
     expect(looker.root.get_by_label("No.")).to_have_value(str(NTH + 6))
     expect(looker.root.get_by_role("button", name="Sample p(z|x) by NUTS")).to_be_visible()
     looker.root.get_by_role("button", name="Fit the best q for this x").click()
-    expect(looker.card("gaps").locator(".key")).to_have_count(2, timeout=PATIENCE_MS)  # the queue is free
+    expect(looker.card("gaps").locator(".key")).to_have_count(2)  # the queue is free
 
 
 def test_without_data_the_model_may_make_its_own_x(look):
@@ -184,7 +182,7 @@ def test_without_data_the_model_may_make_its_own_x(look):
 def test_many_dimensions_are_seen_two_at_a_time_and_bounded(look):
     looker = look("sprites-vae-10d", "&pd=0,4")
     expect(looker.card("identity")).to_contain_text("takes one or two latent dimensions")
-    expect(looker.card("bound").locator(".words")).to_contain_text("L = ", timeout=PATIENCE_MS)
+    expect(looker.card("bound").locator(".words")).to_contain_text("L = ")
     assert len(looker.point_at(0.4, 0.4)) == 2
     expect(looker.root.get_by_label("Second axis")).to_have_value("4")
     looker.choose("Second axis", "0")

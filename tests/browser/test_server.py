@@ -15,7 +15,7 @@ def test_dragging_goes_on_after_the_server_started_again(server, visitor):
         expect(visitor.find(".message")).to_contain_text("Waiting for the server")
     finally:
         server.start()
-    expect(visitor.find(".message")).to_have_text("", timeout=30_000)
+    expect(visitor.find(".message")).to_have_text("")
     before = visitor.pixels()
     visitor.press(1, 0.8)
     visitor.until_pixels_change(before)

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.browser.server import Server
-from tests.browser.visitor import PATIENCE_S
+from tests.patience import PATIENCE_S
 from tests.ui.making import COLOURS, make
 from ui import library
 from ui.compare import choose

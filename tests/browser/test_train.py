@@ -12,7 +12,6 @@ from vae_core.training import run as runs
 pytestmark = pytest.mark.browser
 
 LONG = 5000  # epochs: longer than any test takes; the run is stopped
-STARTS_MS = 60_000  # until a process has imported torch on a busy machine, in the time that others leave
 
 
 def go_to(visitor, page):
@@ -26,9 +25,7 @@ def trainee(visit):
     yield visitor
     for run in runs.find(jobs.root()):
         jobs.stop(run)
-    visitor.until(
-        lambda: not any(run.is_alive() for run in runs.find(jobs.root())), "an end of it", STARTS_MS / 1000
-    )
+    visitor.until(lambda: not any(run.is_alive() for run in runs.find(jobs.root())), "an end of it")
     for run in runs.find(jobs.root()):
         runs.delete(run)
 
@@ -52,19 +49,19 @@ def test_train_leave_come_back_stop_and_delete(trainee, visit):
     name.fill("Ours")
     name.press("Enter")
     trainee.button("Train").click()
-    expect(trainee.find(".run")).to_contain_text("images/s", timeout=STARTS_MS)
+    expect(trainee.find(".run")).to_contain_text("images/s")
     (run,) = runs.find(jobs.root())
     assert page.url.endswith(f"run={run.id}")
 
     page.goto("about:blank")
     done = run.status().epoch
-    trainee.until(lambda: run.status().epoch > done, "an epoch that nobody watched", STARTS_MS / 1000)
+    trainee.until(lambda: run.status().epoch > done, "an epoch that nobody watched")
     visitor = visit().open()
     go_to(visitor, "Train")
     expect(visitor.find(".run")).to_contain_text("Ours")
 
     visitor.button("Stop").click()
-    expect(visitor.button("Resume")).to_be_visible(timeout=STARTS_MS)
+    expect(visitor.button("Resume")).to_be_visible()
     visitor.button("More").click()
     expect(visitor.button("Delete")).to_be_disabled()
     visitor.page.get_by_text("Delete this run and all its epochs").click()
@@ -77,12 +74,12 @@ def test_resume_and_explore_what_trains(trainee):
     run = making.make(jobs.root(), "Theirs", epochs=LONG)
     trainee.page.goto(f"{trainee.home}train?run={run.id}")
     trainee.button("Start").click()
-    trainee.until(lambda: run.status().epoch > 0, "an epoch", STARTS_MS / 1000)
+    trainee.until(lambda: run.status().epoch > 0, "an epoch")
     trainee.button("Stop").click()
-    expect(trainee.button("Resume")).to_be_visible(timeout=STARTS_MS)
+    expect(trainee.button("Resume")).to_be_visible()
     trainee.button("Resume").click()
     done = run.status().epoch
-    trainee.until(lambda: run.status().epoch > done, "an epoch after the resumption", STARTS_MS / 1000)
+    trainee.until(lambda: run.status().epoch > done, "an epoch after the resumption")
 
     trainee.button("Explore").click()
     trainee.painted()
@@ -91,6 +88,6 @@ def test_resume_and_explore_what_trains(trainee):
     first.press("End")
     trainee.until_url_follows()
     value, z, pixels, shown = trainee.value(), trainee.z, trainee.pixels(), epoch_on_explore(trainee)
-    trainee.until(lambda: epoch_on_explore(trainee) > shown, "a newer epoch", STARTS_MS / 1000)
+    trainee.until(lambda: epoch_on_explore(trainee) > shown, "a newer epoch")
     trainee.until_pixels_change(pixels)
     assert (trainee.value(), trainee.z) == (value, z)

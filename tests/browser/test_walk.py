@@ -211,7 +211,7 @@ def test_paths_between_two_items_are_made_scrubbed_and_kept(walk):
     page.get_by_role("button", name="Two random encoded items").click()
     for method in ("Spherical", "Geodesic"):
         page.get_by_label(method, exact=True).check()
-    expect(page.get_by_text(re.compile("image-space length"))).to_have_count(3, timeout=60_000)
+    expect(page.get_by_text(re.compile("image-space length"))).to_have_count(3)
     assert "geodesic" in walker.query("paths")
     page.get_by_text("Save", exact=True).click()
     with page.expect_download() as found:
@@ -219,7 +219,7 @@ def test_paths_between_two_items_are_made_scrubbed_and_kept(walk):
     assert Path(found.value.path()).read_bytes().startswith(b"GIF89a")
 
     again = walk(page.url.removeprefix(walker.visitor.home))
-    expect(again.page.get_by_text(re.compile("image-space length"))).to_have_count(3, timeout=60_000)
+    expect(again.page.get_by_text(re.compile("image-space length"))).to_have_count(3)
 
 
 def test_the_command_of_a_path_makes_the_path_on_the_page(walk, kept):

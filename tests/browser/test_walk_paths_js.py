@@ -348,9 +348,7 @@ def test_scrubbing_shows_the_frame_and_decodes_nothing(panel, run):
         panel.page.mouse.move(strips["x"] + 1 + share * (strips["width"] - 2), strips["y"] + 10)
         frame = round(share * (N - 1) - 1e-9)
         expected = round(255 * np.float32(frame / (N - 1)))
-        panel.page.wait_for_function(
-            f"Math.abs(hero('linear') - {expected}) <= {255 / (N - 1) + 1}", timeout=2000
-        )
+        panel.page.wait_for_function(f"Math.abs(hero('linear') - {expected}) <= {255 / (N - 1) + 1}")
         assert abs(run("return paths.play.p;") - share) < 0.005
     panel.page.mouse.up()
     assert run("return [decoded - before, addresses > 0];") == [0, True]

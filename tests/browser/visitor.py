@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE_S = 15.0
+from tests.patience import PATIENCE_S
+
 SOCKET_TROUBLE = ("WebSocket", "ERR_CONNECTION", "Failed to fetch", "Failed to load resource")
 SOCKET_TROUBLE += (
     "Client Error in reaching server endpoint",
@@ -56,11 +57,9 @@ class Visitor:
         self.page.wait_for_url(lambda url: "z=" in url)
         return self
 
-    def until(
-        self, condition: Callable[[], object], what: str = "the condition", patience_s: float = PATIENCE_S
-    ) -> None:
+    def until(self, condition: Callable[[], object], what: str = "the condition") -> None:
         """Wait for a condition that Python evaluates."""
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + PATIENCE_S
         while not condition():
             assert time.monotonic() < deadline, f"{what} never came true; the page says {self.message!r}"
             self.page.wait_for_timeout(20)  # lets the browser's events in

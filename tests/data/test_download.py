@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from vae_core import data
 from vae_core.config import DataConfig
 from vae_core.data import download, torchvision_sets
@@ -25,7 +26,7 @@ class Handler(SimpleHTTPRequestHandler):
         if Path(self.path).name in self.hangs and self.command == "GET":
             outputfile.write(source.read(20))
             outputfile.flush()
-            self.going_down.wait(30)
+            self.going_down.wait(PATIENCE_S)
         else:
             super().copyfile(source, outputfile)
 
@@ -53,7 +54,7 @@ def served(packed, tmp_path_factory, monkeypatch) -> Iterator[Path]:
 def wait_for_downloads() -> None:
     for thread in threading.enumerate():
         if thread.name.startswith("download-"):
-            thread.join(10)
+            thread.join(PATIENCE_S)
 
 
 def left_in(folder: Path) -> set[str]:

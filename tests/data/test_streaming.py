@@ -41,6 +41,9 @@ def floats(place: Path) -> Path:
     return place / "own.npy"
 
 
+@pytest.mark.filterwarnings(
+    "ignore:This DataLoader will create 2 worker"
+)  # torch's advice to machines with one core
 @pytest.mark.parametrize("workers", [0, 1, 2])
 @pytest.mark.parametrize("make", [folder, archive, mapped, floats])
 def test_batches_are_the_same_bytes_in_the_same_order(tmp_path, make, workers):

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
+from tests.patience import PATIENCE_S
+
 
 def run(code: str) -> None:
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=100
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert result.returncode == 0, result.stderr
 
@@ -15,6 +17,7 @@ def test_datasets_transforms_and_utils_work_and_are_imported_only_when_asked_for
     run(
         """
 import sys, torch, vae_core.data
+from tests.patience import PATIENCE_S
 from vae_core.torchvision_ops import import_torchvision
 assert not {"torchvision", "sklearn"} & set(sys.modules)
 torchvision = import_torchvision()

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
+from tests.patience import PATIENCE_S
 from vae_core.config import ProjectionConfig
 from vae_core.errors import ProjectionError, Stopped
 from vae_core.latent import layouts
@@ -128,7 +129,7 @@ def test_it_stops_between_two_steps_and_leaves_no_trace(config):
     assert numba.get_num_threads() == before
     worker = threading.Thread(target=project, args=(codes, config))
     worker.start()
-    worker.join(60)
+    worker.join(PATIENCE_S)
     assert not worker.is_alive()  # nothing was left locked
 
 

@@ -129,7 +129,8 @@ def test_continuous_bernoulli_is_a_density_with_its_mean_and_variance(eta, dtype
     tight = 1e-8 if dtype == torch.float64 else 1e-4
     assert weights @ density == pytest.approx(1, rel=tight)
     mean = moment(eta, 1)
-    assert p.mean.item() == pytest.approx(mean, rel=1e-7, abs=0 if dtype == torch.float64 else 2e-7)
+    rounding = 10 * torch.finfo(torch.float32).eps  # of a mean between 0 and 1, after some steps
+    assert p.mean.item() == pytest.approx(mean, rel=1e-7, abs=0 if dtype == torch.float64 else rounding)
     # Near |eta| = 1/2 float32 takes a small difference of large numbers, and float64 sees where the series ends.
     assert p.variance.item() == pytest.approx(
         moment(eta, 2, mean), rel=2e-6 if dtype == torch.float64 else 1e-4

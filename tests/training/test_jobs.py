@@ -8,13 +8,12 @@ import time
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.training import making
 from vae_core import processes
 from vae_core.errors import ConfigError, TrainingError
 from vae_core.training import jobs
 from vae_core.training.run import Status
-
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.patience import PATIENCE_S
 from tests.training import dying, making
 from vae_core.training.run import Run
 
@@ -50,7 +51,7 @@ def reference(tmp_path_factory):
 def finish(run):
     process = dying.process(dying.train, run.folder)
     process.start()
-    process.join(60)
+    process.join(PATIENCE_S)
     assert process.exitcode == 0
 
 
@@ -66,7 +67,7 @@ def test_killed_in_the_middle_of_a_write(nth, moment, reference, tmp_path):
     run = making.make(tmp_path)
     process = dying.process(dying.train_and_die_writing, run.folder, nth, moment)
     process.start()
-    process.join(60)
+    process.join(PATIENCE_S)
     assert process.exitcode == -signal.SIGKILL
     assert run.status().state == "interrupted"
     finish(run)
@@ -92,10 +93,10 @@ def test_killed_and_resumed_from_the_command_line(reference, tmp_path):
     run = making.make(tmp_path)
     command = [sys.executable, "-m", "vae_core"]
     with subprocess.Popen([*command, "train", "--run", run.folder], stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while not run.snapshots() and time.monotonic() < deadline:
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
     assert run.snapshots()
-    subprocess.run([*command, "resume", run.folder], check=True, env=os.environ, timeout=60)
+    subprocess.run([*command, "resume", run.folder], check=True, env=os.environ, timeout=PATIENCE_S)
     assert_same(Run(run.folder), reference)

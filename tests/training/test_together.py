@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.training import making
 from vae_core.config import ComputeConfig
 from vae_core.training.conduct import conduct
@@ -21,7 +22,7 @@ def test_two_processes_with_half_the_batch_each_give_the_curve_of_one(model, tmp
     conduct(prepare(alone, making.experiment(**settings)))
     prepare(together, making.experiment(compute=TWO, **settings))
     command = [sys.executable, "-m", "vae_core", "train", "--run", together]
-    subprocess.run(command, check=True, timeout=100, env=os.environ, capture_output=True)
+    subprocess.run(command, check=True, timeout=PATIENCE_S, env=os.environ, capture_output=True)
     curves = zip(Run(alone).metrics(), Run(together).metrics(), strict=True)
     for one, two in curves:
         assert two.loss == pytest.approx(one.loss, rel=2e-5)
@@ -32,7 +33,7 @@ def test_two_processes_with_half_the_batch_each_give_the_curve_of_one(model, tmp
 def test_a_batch_that_cannot_be_shared_is_one_sentence(tmp_path):
     prepare(tmp_path / "run", making.experiment(compute=TWO, batch_size=31))
     command = [sys.executable, "-m", "vae_core", "train", "--run", tmp_path / "run"]
-    done = subprocess.run(command, timeout=100, env=os.environ, capture_output=True, text=True)
+    done = subprocess.run(command, timeout=PATIENCE_S, env=os.environ, capture_output=True, text=True)
     assert done.returncode == 2
     assert "batch_size = 31 cannot be shared by 2 processes; use a multiple of 2." in done.stderr
     assert Run(tmp_path / "run").status().state == "failed"

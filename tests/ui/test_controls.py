@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library
 from ui.live import mount
@@ -20,7 +21,7 @@ def explore(folder):
     """The Explore page's script, run once, without a browser."""
 
     def start(**query):
-        app = AppTest.from_file(PAGE, default_timeout=30)
+        app = AppTest.from_file(PAGE, default_timeout=PATIENCE_S)
         for name, value in query.items():
             app.query_params[name] = value
         app.run()

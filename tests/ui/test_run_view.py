@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.patience import PATIENCE_S
 from tests.training import filming
 from ui.live import assets, run_view
 
@@ -26,13 +27,13 @@ def test_the_page_shows_a_run_without_reading_its_film(run, monkeypatch):
     monkeypatch.setattr(run_view, "_component", lambda: lambda **arguments: handed.append(arguments))
     for path in (run.folder / "film").iterdir():
         path.unlink()
-    AppTest.from_function(page).run()
+    AppTest.from_function(page, default_timeout=PATIENCE_S).run()
     assert [arguments["data"] for arguments in handed] == [{"id": run.id, "state": "finished"}]
     assert callable(handed[0]["on_state_change"])
 
 
 def test_the_component_can_be_declared_and_its_files_are_there(run):
-    assert not AppTest.from_function(page).run().exception
+    assert not AppTest.from_function(page, default_timeout=PATIENCE_S).run().exception
     assert ".timeline" in assets.css("run.css")
     assert (assets.FOLDER / "run.js").is_file()
 

@@ -6,6 +6,7 @@ import math
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library, session
 from vae_core.errors import CheckpointError
@@ -32,7 +33,7 @@ def page():
 @pytest.fixture
 def visit(folder):
     def start(**query):
-        app = AppTest.from_function(page, default_timeout=30)
+        app = AppTest.from_function(page, default_timeout=PATIENCE_S)
         for name, value in query.items():
             app.query_params[name] = value
         return app.run()
@@ -160,14 +161,14 @@ def first_act():
     ],
 )
 def test_no_act_needs_another_before_it(folder, act, shown):
-    app = AppTest.from_function(first_act, default_timeout=30)
+    app = AppTest.from_function(first_act, default_timeout=PATIENCE_S)
     app.session_state["first"] = act
     assert seen(app.run())[0] == shown
     assert not app.error
 
 
 def test_a_model_chosen_at_once_opens_at_the_code_of_the_link(folder):
-    app = AppTest.from_function(first_act, default_timeout=30)
+    app = AppTest.from_function(first_act, default_timeout=PATIENCE_S)
     app.session_state["first"] = "choose"
     app.query_params["model"], app.query_params["z"] = "wide", "1,2,3,4,5"
     assert seen(app.run()) == ("wide", [1, 2, 3, 4, 5])
@@ -188,7 +189,7 @@ def pages():
 @pytest.fixture
 def tour(folder):
     """Go from page to page: `tour(page, **address)`, of one session."""
-    app = AppTest.from_function(pages, default_timeout=30)
+    app = AppTest.from_function(pages, default_timeout=PATIENCE_S)
 
     def go(page, **query):
         app.session_state["page"] = page

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.patience import PATIENCE_S
 from tests.walks.conftest import DIGITS
 from tests.walks.making import listing, read_gif, read_mp4
 from vae_core.__main__ import main
@@ -329,12 +330,12 @@ def test_a_walk_that_is_stopped_leaves_nothing(folder, number):
         process_group=0,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not listing(folder) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert [name for name in listing(folder) if name.startswith(".walk.mp4.")]
     running.send_signal(number)
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 130
     assert "walk.mp4 was stopped after" in err
     assert listing(folder) == []

@@ -80,10 +80,15 @@ def principal_angles(
     Raises:
         MeasureError: the columns have different lengths.
     """
-    from scipy.linalg import subspace_angles  # only where it is needed: pages must not wait for it
+    from scipy.linalg import orth  # only where it is needed: pages must not wait for it
 
     _check_pair(a, b)
-    angles: Float64[np.ndarray, " angles"] = np.degrees(subspace_angles(a, b))[::-1]
+    narrow, wide = sorted((orth(a), orth(b)), key=lambda basis: basis.shape[1])
+    inside = wide.T @ narrow
+    cosines = np.linalg.svd(inside, compute_uv=False)
+    sines = np.linalg.svd(narrow - wide @ inside, compute_uv=False)[::-1]
+    # Cosines do not tell small angles apart, nor sines those near 90 degrees; together they are exact to rounding.
+    angles: Float64[np.ndarray, " angles"] = np.degrees(np.arctan2(sines, cosines))
     return angles
 
 

@@ -7,6 +7,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library
 from ui.compare import choose, mount, training
@@ -52,7 +53,7 @@ def visit(component, tmp_path, monkeypatch):
     monkeypatch.setenv("VAE_RUNS_DIR", str(tmp_path / "runs"))
 
     def start(**query):
-        app = AppTest.from_file(PAGE, default_timeout=30)
+        app = AppTest.from_file(PAGE, default_timeout=PATIENCE_S)
         for name, value in query.items():
             app.query_params[name] = value
         app.run()
@@ -191,7 +192,7 @@ def test_a_trained_one_takes_the_last_place_where_there_is_no_room(monkeypatch):
 def test_the_empty_state(component, tmp_path, monkeypatch):
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     monkeypatch.setenv("VAE_RUNS_DIR", str(tmp_path / "runs"))
-    app = AppTest.from_file(PAGE, default_timeout=30).run()
+    app = AppTest.from_file(PAGE, default_timeout=PATIENCE_S).run()
     assert not app.exception
     assert "There is no model to compare yet" in app.info[0].value
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
+from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library
 from ui.compare import training
@@ -65,7 +66,7 @@ def visit(components, tmp_path, monkeypatch):
     monkeypatch.setenv("VAE_RUNS_DIR", str(tmp_path / "runs"))
 
     def start(model="vae", **query):
-        app = AppTest.from_file(PAGE, default_timeout=30)
+        app = AppTest.from_file(PAGE, default_timeout=PATIENCE_S)
         for name, value in ({"model": model} | query).items():
             app.query_params[name] = value
         app.run()
@@ -130,7 +131,7 @@ def test_an_address_that_names_no_step_opens_the_first(visit, said):
 def test_the_empty_state(components, tmp_path, monkeypatch):
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     monkeypatch.setenv("VAE_RUNS_DIR", str(tmp_path / "runs"))
-    app = AppTest.from_file(PAGE, default_timeout=30).run()
+    app = AppTest.from_file(PAGE, default_timeout=PATIENCE_S).run()
     assert not app.exception
     assert "There is no model to put numbers into the equations yet" in app.info[0].value
 

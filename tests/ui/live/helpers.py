@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tests.patience import PATIENCE_S
 from ui.live.protocol import Encoded, Item, Measure, Measured
 from ui.live.registry import LiveModel
 
-PATIENCE_S = 15.0
 SIDES = (2, 3)  # height and width differ, so that a transposed image is noticed
 
 _ids = itertools.count(1)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from tests.patience import PATIENCE_S
 from ui.live.batching import Batcher
 from ui.live.registry import LiveModel
 
@@ -20,7 +21,7 @@ def codes(*values: float) -> np.ndarray:
 
 def run(work: Coroutine[None, None, Answer]) -> Answer:
     async def limited() -> Answer:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             return await work
 
     return asyncio.run(limited())

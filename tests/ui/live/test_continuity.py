@@ -137,8 +137,9 @@ def test_a_drift_is_shown_beside_where_it_leads(lists, shown):
         assert code.tolist() == place["code"]
         with torch.inference_mode():
             again = model.encode(model.decode(torch.tensor(code[None])).mean).mean.numpy()[0]
-        np.testing.assert_allclose(back, again, atol=1e-5)
-        assert np.linalg.norm(back - code) == pytest.approx(place["value"], rel=1e-4)
+        # Float32, in batches of other sizes: hundreds of terms a layer, through four layers.
+        np.testing.assert_allclose(back, again, rtol=0, atol=1e-4 * np.abs(again).max())
+        assert np.linalg.norm(back - code) == pytest.approx(place["value"], rel=1e-3)
 
 
 def test_holes_and_reconstructions_are_shown_as_they_are(lists):

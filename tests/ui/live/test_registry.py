@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.patience import PATIENCE_S
 from ui.live.registry import LiveModel, Registry
 
 
@@ -74,7 +75,7 @@ def test_several_threads_asking_at_once_load_a_model_once() -> None:
         return model(1)
 
     def ask(_: int) -> LiveModel | None:
-        start.wait(10)
+        start.wait(PATIENCE_S)
         return registry.resolve(model(1).id)
 
     registry.set_resolver(resolver)

@@ -12,9 +12,9 @@ import pytest
 from safetensors.torch import load
 from starlette.applications import Starlette
 
+from tests.patience import PATIENCE_S
 from tests.training import filming
 from tests.ui.live.conftest import TestClient
-from tests.ui.live.helpers import PATIENCE_S
 from ui.live import run_files, runs
 from vae_core.training import jobs
 from vae_core.training.film import Frame

@@ -17,7 +17,8 @@ from streamlit import config
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.ui.live.helpers import PATIENCE_S, Decoder, model_of, wait_until
+from tests.patience import PATIENCE_S
+from tests.ui.live.helpers import Decoder, model_of, wait_until
 from ui.live import registry
 from ui.live.protocol import (
     MAX_CODES,
@@ -497,4 +498,4 @@ def test_on_a_real_server(port, model, decoder, batcher) -> None:
 
 def test_the_server_can_listen_before_torch_is_there() -> None:
     check = "import sys, ui.live.socket as s; s.route(); assert not {'torch', 'streamlit'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", check], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", check], check=True, timeout=PATIENCE_S)

@@ -9,8 +9,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from tests.patience import PATIENCE_S
 from tests.ui.live.conftest import TestClient
-from tests.ui.live.helpers import PATIENCE_S, wait_until
+from tests.ui.live.helpers import wait_until
 from ui.live import told
 from ui.live.guard import checked
 from vae_core.errors import ConfigError, Stopped

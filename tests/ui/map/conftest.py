@@ -7,6 +7,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library
 from ui.live import map_files
@@ -62,7 +63,7 @@ def visit(folder, component):
     """Open the page at an address; an exception fails the test."""
 
     def start(**query: str) -> AppTest:
-        app = AppTest.from_file(PAGE, default_timeout=30)
+        app = AppTest.from_file(PAGE, default_timeout=PATIENCE_S)
         for name, value in query.items():
             app.query_params[name] = value
         app.run()

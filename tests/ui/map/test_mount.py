@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library
 from ui.live import map_files
@@ -35,7 +36,7 @@ def told(made, chosen, name="mine"):
         st.session_state["told"] = mount.facts(opened, shown, chosen)
 
     opened = library.opened(name, made)
-    app = AppTest.from_function(page, args=(opened, chosen), default_timeout=30)
+    app = AppTest.from_function(page, args=(opened, chosen), default_timeout=PATIENCE_S)
     app.session_state["codes"] = {name: [1.0] * made.model.latent_dim}
     app.session_state["current_model"] = name
     app.run()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.patience import PATIENCE_S
 from tests.training import making
 from ui import library
 from ui.train import form, own_data
@@ -29,7 +30,7 @@ def root(tmp_path, monkeypatch):
 @pytest.fixture
 def page(root, monkeypatch):
     monkeypatch.setattr("ui.live.run_view.show", lambda run: None)  # a component needs a browser
-    return AppTest.from_file(PAGE, default_timeout=20)
+    return AppTest.from_file(PAGE, default_timeout=PATIENCE_S)
 
 
 def button(page, label):
@@ -214,9 +215,9 @@ def test_train_alone_opens_what_is_at_work_or_else_the_form(page, root):
     making.make(root, "A newer one, not started")
     busy.say(Status(state="training"))
     with busy.hold():
-        visitor = AppTest.from_file(PAGE, default_timeout=20).run()
+        visitor = AppTest.from_file(PAGE, default_timeout=PATIENCE_S).run()
         assert address(visitor) == ({"run": busy.id}, False)
-        visitor = AppTest.from_file(PAGE, default_timeout=20)
+        visitor = AppTest.from_file(PAGE, default_timeout=PATIENCE_S)
         visitor.query_params["show"] = "form"
         assert address(visitor.run()) == ({"show": "form"}, True)
 

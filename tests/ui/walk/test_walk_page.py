@@ -7,6 +7,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library, path_ends
 from ui.live import known, map_files
@@ -46,7 +47,7 @@ def visit(component, tmp_path, monkeypatch):
     monkeypatch.setattr(library, "FOLDER", tmp_path)
 
     def start(model):
-        app = AppTest.from_file(PAGE, default_timeout=30)
+        app = AppTest.from_file(PAGE, default_timeout=PATIENCE_S)
         app.query_params["model"] = model
         app.run()
         assert not app.exception
@@ -117,7 +118,7 @@ def test_a_code_goes_to_explore(visit, component, monkeypatch):
 
 def test_the_empty_state(component, tmp_path, monkeypatch):
     monkeypatch.setattr(library, "FOLDER", tmp_path)
-    app = AppTest.from_file(PAGE, default_timeout=30).run()
+    app = AppTest.from_file(PAGE, default_timeout=PATIENCE_S).run()
     assert not app.exception
     assert "There is no model to walk through yet" in app.info[0].value
 
