@@ -78,7 +78,7 @@ FAKES = """
   window.findings = new Findings(root, page);
   window.begin = () => { headlines.begin(); findings.begin(); };
   begin();
-  window.until = async (true_) => { for (let k = 0; k < 300 && !true_(); k++) await new Promise((done) => setTimeout(done, 10)); if (!true_()) throw new Error(`never: ${true_}`); };
+  window.until = async (true_) => { for (let k = 0; k < 30000 && !true_(); k++) await new Promise((done) => setTimeout(done, 10)); if (!true_()) throw new Error(`never: ${true_}`); };
   window.place = (x, more = {}) => ({ code: [x, 0.5], value: 10 * x, label: null, index: null, shown: [[x, 0.5]], ...more });
   window.next = async (n) => { await until(() => asked.length > n); asked[n].begin(); return asked[n]; };
   window.grey = (canvas) => canvas.getContext("2d").getImageData(0, 0, 1, 1).data[0];

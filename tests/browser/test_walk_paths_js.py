@@ -70,12 +70,13 @@ FAKES = """
   };
   window.paths = panel();
   window.sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-  window.until = async (true_) => { for (let k = 0; k < 300 && !true_(); k++) await sleep(10); if (!true_()) throw new Error(`never: ${true_}`); };
+  window.until = async (true_) => { for (let k = 0; k < 30000 && !true_(); k++) await sleep(10); if (!true_()) throw new Error(`never: ${true_}`); };
   // Answer all that is asked for and not answered yet.
   window.serve = async (more = () => ({})) => {
     await sleep(150);
-    for (const one of asked.filter(({ done, path }) => !done && path === "/walks/path")) { one.done = true; one.answer(straight(one.body, more(one.body.method))); }
-    await until(() => paths.ready().length === paths.rows.size && paths.ready().every((row) => row.film.has(row.n - 1)));
+    const answer = () => { for (const one of asked.filter(({ done, path }) => !done && path === "/walks/path")) { one.done = true; one.answer(straight(one.body, more(one.body.method))); } };
+    answer();
+    await until(() => (answer(), true) && paths.ready().length === paths.rows.size && paths.ready().every((row) => row.film.has(row.n - 1)));
     await sleep(30);
   };
   window.end = (x, y = 0) => ({ code: [x, y], name: `end ${x}` });
@@ -274,7 +275,7 @@ def test_what_is_asked_for_says_how(panel, run):
     for selector in (".over", ".equal", ".closed input"):
         panel.page.locator(selector).check()
     panel.page.locator(".count").select_option("60")
-    run("await sleep(200);")
+    run("await until(() => asked.at(-1)?.body.count === 60);")
     body = run("return asked.at(-1).body;")
     expected = {"method": "linear", "count": 60, "closed": True, "overshoot": 1.5, "equal": True}
     assert body == {"model": "00112233445566aa", "ends": [[0, 0], [1, 0]]} | expected
