@@ -101,7 +101,7 @@ def test_a_place_is_pinned_on_the_maps_with_the_number_of_its_list(seeker, opene
         expect(where).to_contain_text(f"{value:.2f}".replace("-", "−"))
     expect(somebody.page.locator(".maps-tab.pinned")).to_be_visible()
     shown = somebody.page.locator(f"[data-measure={panel}] .value:not(.awaited) b")
-    expect(shown).not_to_have_text("–", timeout=PATIENCE_MS)
+    expect(shown).not_to_have_text("–")
     assert shown.inner_text().split()[0] in words.split()
 
 
