@@ -11,8 +11,8 @@ if opened is None:
         "There is no model to map yet. Train one on the Train page, or open a `.safetensors` checkpoint above."
     )
     st.stop()
-chosen = settings.choose(opened)
-if chosen is not None and (made := making.show(opened, chosen)) is not None:
-    mount.show(opened, made, chosen)
+row = settings.row()
+if (view := making.show(opened, settings.choose(opened, row), row)) is not None:
+    mount.show(opened, view)
 controls.fetch_data(opened)
 controls.follow(opened)

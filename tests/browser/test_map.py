@@ -442,6 +442,26 @@ def test_the_map_is_saved_as_a_picture_a_drawing_and_a_table(look, digits):
         reader.page.locator(".save").evaluate("menu => (menu.open = false)")
 
 
+def test_the_map_stays_and_answers_while_another_one_is_made(look, digits):
+    reader = look()
+    before = reader.page.locator(".count").first.inner_text()
+    reader.page.get_by_test_id("stSelectbox").locator("input").nth(2).click()
+    reader.page.get_by_role("option", name="t-SNE", exact=True).click()
+    dimmed = reader.page.locator('.map[data-dimmed="true"]')
+    expect(dimmed).to_be_visible()
+    expect(reader.page.locator(".note")).to_contain_text("until the new map is made")
+    expect(reader.page.get_by_test_id("stProgress")).to_be_visible()
+    assert reader.page.locator(".count").first.inner_text() == before
+    assert reader.stage.bounding_box() == reader.box  # nothing moves away under the pointer
+    place = reader.hover(0.9, 0.9)
+    reader.visitor.until(lambda: np.abs(shown(reader) - decoded(digits.model, place)).max() <= 12, "decode")
+    reader.visitor.until(lambda: reader.query("projection") == "tsne", "what was asked for in the address")
+    reader.visitor.button("Stop").click()
+    expect(dimmed).to_be_hidden()
+    expect(reader.page.locator(".note")).to_contain_text("was not made")
+    expect(reader.visitor.button("Try again")).to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone(look, scheme):
     reader = look(viewport=PHONE, color_scheme=scheme, has_touch=True)

@@ -11,8 +11,9 @@ from ui.live import assets, map_files, trust
 from ui.live.map_files import Shown
 from ui.live.models import publish
 from ui.map import settings
+from ui.map.making import View
 from vae_core.config import MapConfig
-from vae_core.maps import Map, MapInfo
+from vae_core.maps import MapInfo
 from vae_core.models.rendering import picture_shape
 
 _KEY, _GOES_TO = "live-map", "map_goes_to"
@@ -26,10 +27,10 @@ def _component() -> Callable[..., Any]:
     return st.components.v2.component("map", css=css, js=assets.loader("map.js"))
 
 
-def show(opened: OpenModel, made: Map, chosen: MapConfig) -> None:
+def show(opened: OpenModel, view: View) -> None:
     """Show a map, or go on to Explore with the code that somebody chose on it."""
     publish(opened)
-    shown = map_files.publish(made, opened)
+    shown = map_files.publish(view.map, opened)
 
     def sent(name: str) -> Callable[[], None]:
         def take() -> None:
@@ -45,9 +46,15 @@ def show(opened: OpenModel, made: Map, chosen: MapConfig) -> None:
         return take
 
     handlers = {f"on_{name}_change": sent(name) for name in ("explore", "a", "b")}
-    _component()(key=_KEY, data=facts(opened, shown, chosen), **handlers)
+    _component()(key=_KEY, data=_told(opened, shown, view), **handlers)
     if target := st.session_state.pop(_GOES_TO, None):
         st.switch_page(target)
+
+
+def _told(opened: OpenModel, shown: Shown, view: View) -> dict[str, Any]:
+    """The facts of the map in view; the address is that of the map that was asked for."""
+    about = {"note": view.note, "dimmed": view.dimmed, "address": settings.address(view.asked)}
+    return facts(opened, shown, view.shows) | about
 
 
 def facts(opened: OpenModel, shown: Shown, chosen: MapConfig) -> dict[str, Any]:

@@ -30,14 +30,25 @@ _OF_METHOD = {
 }
 
 
-def choose(opened: OpenModel) -> MapConfig | None:
-    """Show the controls; return what they say, or None, explained, where that makes no map."""
+def row() -> Any:
+    """The line above the map: its controls, and how far a map is that takes its time."""
+    return st.container(horizontal=True, vertical_alignment="center", gap="small")
+
+
+def plane(opened: OpenModel) -> MapConfig:
+    """The map that every model with encoded data has at once: its two most informative dimensions."""
+    first, *others = (dimension.index for dimension in opened.dimensions)
+    shown = {"first": first, "second": others[0]} if others else {"first": 0, "second": 0}
+    return MapConfig(source="reference", projection=ProjectionConfig(method="plane", **shown))
+
+
+def choose(opened: OpenModel, row: Any) -> MapConfig | None:
+    """Show the controls in a row; return what they say, or None, explained, where that makes no map."""
     settings = _settings()
     if settings.setdefault("model", opened.name) != opened.name:  # which dimensions matter is a model's own
         settings["model"] = opened.name
         for name in ("first", "second"):
             settings.pop(name, None)
-    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     _select(row, "source", "Points", _sources(opened), SOURCES, 250)
     if settings["source"] == "draws":
         _select(row, "count", "How many", DRAWS, {count: f"{count:,}" for count in DRAWS}, 130)

@@ -22,6 +22,11 @@ SMALL = 10_000  # UMAP's own: up to so many points it takes more epochs
 EPOCHS_SMALL, EPOCHS_LARGE = 500, 200
 TSNE_ITERATIONS = 250, 500  # openTSNE's own: under early exaggeration, then without
 TSNE_STEP = 10  # iterations between two reports
+LOADING, NEIGHBOURS, LAYING_OUT = (
+    "Loading",
+    "Finding nearest neighbours",
+    "Laying out",
+)  # phases, in this order
 
 
 def umap_layout(
@@ -35,7 +40,7 @@ def umap_layout(
     Progress comes after every epoch of the layout, and stopping is possible there; the neighbour search
     before it reports only its beginning. Raises `Stopped`.
     """
-    on_progress("Loading UMAP", None)
+    on_progress(f"{LOADING} UMAP", None)
     with _quiet():
         import numba
         import umap
@@ -49,11 +54,11 @@ def umap_layout(
         n_jobs=1,
         init="random" if len(codes) < 5 else "spectral",  # too few for eigenvectors
     )
-    epochs = _HeardEpochs(len(codes), on_progress, should_stop)
+    heard = _HeardEpochs(len(codes), on_progress, should_stop)
     embed = mapper._fit_embed_data  # umap-learn says that it may be replaced
-    mapper._fit_embed_data = lambda data, _, *others, **named: embed(data, epochs, *others, **named)
+    mapper._fit_embed_data = lambda data, _, *others, **named: embed(data, heard, *others, **named)
     threads = numba.get_num_threads()
-    on_progress("Finding nearest neighbours", None)
+    on_progress(NEIGHBOURS, None)
     try:
         with _quiet():
             return np.asarray(mapper.fit_transform(codes), np.float32)
@@ -99,13 +104,13 @@ def tsne_layout(
 
     Progress comes every few iterations, and stopping is possible there. Raises `Stopped`.
     """
-    on_progress("Loading t-SNE", None)
+    on_progress(f"{LOADING} t-SNE", None)
     with _quiet():
         from openTSNE import TSNE
         from openTSNE.affinity import PerplexityBasedNN
 
     _check(should_stop)
-    on_progress("Finding nearest neighbours", None)
+    on_progress(NEIGHBOURS, None)
     with _quiet():
         affinities = PerplexityBasedNN(codes, config.perplexity, random_state=config.seed)
         _check(should_stop)
@@ -121,6 +126,11 @@ def tsne_layout(
         return np.asarray(layout.fit(codes, affinities=affinities), np.float32)
 
 
+def epochs(points: int) -> int:
+    """How many epochs umap-learn gives so many points."""
+    return EPOCHS_SMALL if points <= SMALL else EPOCHS_LARGE
+
+
 class _HeardEpochs(list[int]):
     """The epochs to keep a copy of, as umap-learn takes them, which hears when it is asked about one.
 
@@ -130,14 +140,14 @@ class _HeardEpochs(list[int]):
     """
 
     def __init__(self, points: int, on_progress: Progress, should_stop: Stop) -> None:
-        self.total = EPOCHS_SMALL if points <= SMALL else EPOCHS_LARGE
+        self.total = epochs(points)
         super().__init__([self.total])
         self.on_progress, self.should_stop = on_progress, should_stop
 
     def __contains__(self, epoch: object) -> bool:
         assert isinstance(epoch, int)
         _check(self.should_stop)
-        self.on_progress("Laying out", (epoch + 1) / self.total)
+        self.on_progress(LAYING_OUT, (epoch + 1) / self.total)
         return False
 
 
@@ -149,7 +159,7 @@ def _iterations(on_progress: Progress, should_stop: Stop) -> Callable[[int, floa
         nonlocal done
         _check(should_stop)
         done += TSNE_STEP
-        on_progress("Laying out", done / sum(TSNE_ITERATIONS))
+        on_progress(LAYING_OUT, done / sum(TSNE_ITERATIONS))
         return False
 
     return heard

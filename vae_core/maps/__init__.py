@@ -4,7 +4,7 @@
 
     found = maps.make(checkpoint, config)        # a latent plane or PCA of the checkpoint's codes: at once
     folder = maps.start(path, config)            # everything else: a process of its own
-    maps.status(folder)                          # what it is doing
+    maps.sentence(maps.status(folder))           # what it is doing, and how long that may take
     found = maps.open_map(folder)                # once it is finished
     found.xy, found.codes, found.columns["kl"]
 
@@ -15,6 +15,7 @@ process that makes it says. The cache is VAE_CACHE_DIR, or the user's own cache 
 from vae_core.maps.asked import MAX_AT_ONCE, is_instant, key, plain
 from vae_core.maps.cache import clean, folder, forget, root
 from vae_core.maps.jobs import start, stop
+from vae_core.maps.said import sentence, share
 from vae_core.maps.store import COLUMNS, Map, MapInfo, open_map
 from vae_core.maps.work import compute, make
 from vae_core.maps.workplace import State, Status, status
@@ -36,6 +37,8 @@ __all__ = [
     "open_map",
     "plain",
     "root",
+    "sentence",
+    "share",
     "start",
     "status",
     "stop",

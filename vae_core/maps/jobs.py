@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -20,7 +21,7 @@ from vae_core import checkpoint, processes
 from vae_core.checkpoint import Checkpoint, write_atomically
 from vae_core.config import MapConfig
 from vae_core.errors import CheckpointError, ConfigError, ExplorerError, MapError, Stopped
-from vae_core.maps import asked, cache, workplace
+from vae_core.maps import asked, cache, pace, workplace
 from vae_core.maps.store import is_complete, open_map
 from vae_core.maps.work import compute
 from vae_core.maps.workplace import State, Status, status, work_of
@@ -137,6 +138,7 @@ class _Conductor:
         self.loaded, self.config, self.folder = loaded, config, folder
         self._on_status, self._outer_stop = on_status, should_stop
         self._said, self._what = 0.0, ("", "")
+        self._pace: pace.Pace | None = None
 
     def run(self, expected: Path) -> None:
         try:
@@ -166,27 +168,54 @@ class _Conductor:
         if self.folder != expected:
             raise CheckpointError("The checkpoint or its data changed meanwhile; open the map again.")
         place = FileLock(self.folder.parent / ".at-work.lock")
+        asked_for = workplace.read(work_of(self.folder))  # what whoever started this process wrote
+        starting_s = max(time.time() - asked_for.updated, 0.0) if asked_for.state == "waiting" else 0.0
         while True:
             if self.should_stop():
                 raise Stopped("The map was stopped before its turn came.")
             with suppress(Timeout), place.acquire(timeout=0):
-                compute(self.loaded, self.config, self.folder, self.progress, self.should_stop)
+                self._compute_watched(starting_s)
                 return
             self._say(Status(state="waiting", message="Waiting for another map to be finished."))
             time.sleep(POLL_S)
+
+    def _compute_watched(self, starting_s: float) -> None:
+        """Make the map, and say how long that may take; keep how long it took."""
+        home = self.folder.parent
+        self._pace = pace.Pace(self.config, pace.recall(home, self.loaded, self.config), starting_s)
+        self._began = time.time() - starting_s
+        made = compute(self.loaded, self.config, self.folder, self.progress, self.should_stop)
+        self._pace.end()
+        pace.remember(home, self.loaded, self.config, len(made), self._pace)
 
     def should_stop(self) -> bool:
         return self._outer_stop() or (work_of(self.folder) / "stop").exists()
 
     def progress(self, state: State, message: str, done: float | None) -> None:
         """Say what is under way, a few times a second."""
+        if self._pace is not None:
+            self._pace.hear(pace.step_of(state, message), done)
         now = time.monotonic()
         if (state, message) == self._what and now - self._said < SAY_EVERY_S:
             return
         self._said, self._what = now, (state, message)
-        self._say(
-            Status(state=state, message=message, done=None if done is None else min(max(done, 0.0), 1.0))
-        )
+        share = None if done is None else min(max(done, 0.0), 1.0)
+        self._say(Status(state=state, message=message, done=share, **self._outlook()))
+
+    def _outlook(self) -> dict[str, Any]:
+        """Which step this is, and how long it may take; nothing in a terminal, where a line is all there is."""
+        if self._pace is None:
+            return {}
+        step_s, later_s, measured = self._pace.left()
+        return {
+            "step": self._pace.number,
+            "steps": len(self._pace.steps),
+            "began": self._began,
+            "step_s": step_s,
+            "later_s": later_s,
+            "measured": measured,
+            "basis": self._pace.past.words,
+        }
 
     def _say(self, said: Status) -> None:
         self._on_status(said)

@@ -82,7 +82,8 @@ def _mapped(
 ) -> Map:
     started = time.perf_counter()
     points, left_out = _finite(_gather(checkpoint, config, on_progress, should_stop))
-    on_progress("fitting", "Laying out the map.", None)
+    if config.projection.method in ("plane", "pca"):  # the others name their phases
+        on_progress("fitting", "Laying out the map.", None)
     projection = project(
         points.codes,
         config.projection,

@@ -43,6 +43,15 @@ class Status(Config):
     message: str = ""  # one sentence
     done: float | None = Field(None, ge=0, le=1)  # share of this state that is done; None: nobody knows
     updated: float = Field(default_factory=time.time)  # seconds since 1970
+    step: int = Field(0, ge=0)  # which of `steps` this is, from 1; 0: it waits
+    steps: int = Field(0, ge=0)
+    began: float = 0.0  # seconds since 1970, without the time that it waited for others
+    step_s: float | None = Field(
+        None, ge=0
+    )  # seconds that this step still took when this was said; None: nobody knows
+    later_s: float | None = Field(None, ge=0)  # of all steps after it
+    measured: bool = False  # step_s is from the step's own pace, not from an earlier map
+    basis: str = ""  # the earlier map, in words
 
     @property
     def busy(self) -> bool:

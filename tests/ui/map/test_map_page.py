@@ -1,5 +1,7 @@
 """The Map page: choosing points and projection, waiting for a map, going on to other pages."""
 
+import time
+
 import numpy as np
 import pytest
 import streamlit as st
@@ -246,7 +248,13 @@ def test_all_other_maps_are_started_once(visit, folder, component, work, source,
     ((path, config),) = work.started
     assert path == folder / "ten.safetensors"
     assert (config.source, config.projection.method) == (source, method)
-    assert not component.told
+    # Until it is there, the plane of the codes in the checkpoint is; the address is that of what was asked for.
+    assert (component.facts["method"], component.facts["n"]) == ("plane", making.EXAMPLES)
+    assert component.facts["dimmed"]
+    assert (component.facts["address"]["source"], component.facts["address"]["projection"]) == (
+        source,
+        method,
+    )
 
 
 def test_settings_of_the_projection_go_with_it(visit, work):
@@ -260,13 +268,76 @@ def test_settings_of_the_projection_go_with_it(visit, work):
     assert work.started[-1][1].projection == wanted
 
 
+@pytest.mark.parametrize("method", ["plane", "pca"])
+def test_the_map_that_was_there_stays_until_the_new_one_is_made(visit, component, work, method):
+    app = visit(model="ten", projection=method, source="draws")
+    before = component.facts
+    assert (before["note"], before["dimmed"]) == ("", False)
+    box(app, "method").select("umap").run()
+    now = component.facts
+    assert (now["map"], now["dims"]) == (before["map"], before["dims"])
+    assert now["dimmed"]
+    assert "until the new map is made" in now["note"]
+    assert now["address"]["projection"] == "umap"
+    box(app, "method").select(method).run()
+    assert (component.facts["note"], component.facts["dimmed"]) == ("", False)
+
+
+def test_another_model_does_not_keep_the_map_of_the_one_before(visit, component, work):
+    app = visit(model="ten", projection="pca")
+    box(app, "method").select("umap").run()
+    app.selectbox(key="model_select").select("digits").run()
+    assert (component.facts["model"]["name"], component.facts["method"]) == ("digits", "plane")
+
+
+def test_a_stopped_map_leaves_the_one_that_was_there(visit, component, work):
+    app = visit(model="ten", projection="pca")
+    before = component.facts
+    box(app, "method").select("umap").run()
+    button(app, "Stop").click().run()
+    assert (component.facts["map"], component.facts["dimmed"]) == (before["map"], False)
+    assert "was not made" in component.facts["note"]
+
+
+def test_settings_that_make_no_map_leave_the_one_that_was_there(visit, component, work):
+    app = visit(model="ten", projection="pca")
+    before = component.facts
+    box(app, "method").select("umap")
+    app.session_state["map_settings"]["neighbours"] = 1
+    app.run()
+    assert "neighbours = 1" in app.error[0].value
+    assert component.facts["map"] == before["map"]
+    assert "make no map" in component.facts["note"]
+
+
+def test_without_codes_in_the_checkpoint_there_is_a_sentence_until_the_map_is_made(
+    visit, folder, component, work
+):
+    (folder / "bare.safetensors").write_bytes(making.content(with_reference=False))
+    app = visit(model="bare", source="held-out")
+    assert not component.told
+    assert "appears here" in " ".join(each.value for each in app.caption)
+
+
 def test_progress_is_said_in_words(visit, work):
     app = visit(model="ten", projection="umap")
-    work.said = Status(state="fitting", message="Laying out: epoch 30 of 200.", done=0.15)
+    work.said = Status(
+        state="fitting", message="Laying out.", done=0.5, step=4, steps=5, began=time.time() - 600
+    )
     app.run()
     (bar,) = app.get("progress")
-    assert (bar.proto.value, bar.proto.text) == (15, "Laying out: epoch 30 of 200.")
+    assert bar.proto.value == 70
+    assert bar.proto.text == "Step 4 of 5 · Laying out · 10 min so far, no estimate yet"
     assert not app.exception
+
+
+def test_an_estimate_that_changes_takes_no_progress_back(visit, work):
+    app = visit(model="ten", projection="umap")
+    for done in (0.5, 0.1):
+        work.said = Status(state="fitting", message="Laying out.", done=done, step=4, steps=5)
+        app.run()
+    (bar,) = app.get("progress")
+    assert bar.proto.value == 70
 
 
 def test_a_process_that_is_stopped_can_be_started_again(visit, work):
@@ -353,7 +424,7 @@ def test_a_broken_map_can_be_made_again(visit, component, finished, work):
     work.said = Status(state="finished")
     app = visit(model="digits", source="held-out", projection="pca")
     assert "xy.npy" in app.warning[0].value
-    assert not component.told
+    assert (component.facts["method"], component.facts["dimmed"]) == ("plane", False)
     button(app, "Try again").click().run()
     assert work.forgotten == [place]
     assert len(work.started) == 1

@@ -37,6 +37,7 @@ def told(made, chosen, name="mine"):
 
     opened = library.opened(name, made)
     app = AppTest.from_function(page, args=(opened, chosen), default_timeout=PATIENCE_S)
+    app.session_state["arrived_with"] = {}  # the session has begun
     app.session_state["codes"] = {name: [1.0] * made.model.latent_dim}
     app.session_state["current_model"] = name
     app.run()

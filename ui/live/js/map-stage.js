@@ -21,7 +21,7 @@ export const STAGE = `
   <div class="stage" tabindex="0" role="application" aria-label="Map of the encoded data: arrow keys move the crosshair, plus and minus zoom, Enter pins">
     <canvas class="back"></canvas><canvas class="points"></canvas><canvas class="marks"></canvas>
     <canvas class="beside" hidden></canvas>
-    <p class="empty" hidden></p>
+    <p class="note" role="status" hidden></p>
   </div>`;
 
 export class Stage {

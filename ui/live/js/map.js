@@ -84,6 +84,7 @@ class MapPage {
     this.find(".map").setAttribute("aria-busy", "true");
     this.find(".belief").textContent = facts.belief;
     this.beside.hide();
+    this.note();
     try {
       const xy = await data.want("xy");
       if (this.data !== data) return;
@@ -114,9 +115,10 @@ class MapPage {
     const size = xy.length > 4e5 ? 1 : xy.length > 6e4 ? 2 : xy.length > 1e4 ? 3 : 4;
     this.stage.style = { ...this.inks(), size };
     this.stage.ink = this.layers.ink;
-    this.stage.begin(this.points, this.index, this.first ? null : said.get("view"));
-    const polygon = this.first ? null : parsePolygon(said.get("lasso"));
-    this.first = true;
+    const linked = !this.linked && !facts.note; // a link's view and lasso are of the map it asks for
+    this.linked ||= linked;
+    this.stage.begin(this.points, this.index, linked ? said.get("view") : null);
+    const polygon = linked ? parsePolygon(said.get("lasso")) : null;
     if (polygon) this.select(polygon, false);
     this.remember();
     this.find(".map").setAttribute("aria-busy", "false");
@@ -181,9 +183,20 @@ class MapPage {
     if (facts.map !== this.facts.map || facts.model.id !== this.facts.model.id) return void this.open(facts);
     this.facts = facts;
     Object.assign(this.data, { facts });
+    this.linked ||= !facts.note;
+    this.note();
     this.setEnds();
     this.panel.ends();
     this.stage.redraw("marks");
+    this.address();
+  }
+
+  // This map stays in view without the one that was asked for: dimmed while that is being made.
+  note() {
+    const { note = "", dimmed = false } = this.facts, element = this.find(".note");
+    element.textContent = note;
+    element.hidden = !note;
+    this.find(".map").dataset.dimmed = String(dimmed);
   }
 
   setEnds() {
@@ -381,10 +394,21 @@ class MapPage {
   address() {
     if (!this.started) return;
     const said = new URLSearchParams({ model: this.facts.model.name, ...this.facts.address, colour: this.colours.name });
+    const url = new URL(location);
+    if (this.facts.note) return this.promise(url, said);
     if (this.stage.zoom !== 1 || !this.stage.view.equals(this.stage.home)) said.set("view", this.stage.view.text);
     const polygon = this.selection?.polygon;
     if (polygon?.length) said.set("lasso", polygonText(polygon.length > 2 * ADDRESS_CORNERS ? simplify(polygon, 2 / this.stage.view.scale) : polygon));
-    const url = new URL(location);
+    this.write(url, said);
+  }
+
+  // The address of a map that is not there yet: the view and the lasso that its link came with stay for it.
+  promise(url, said) {
+    for (const name of this.linked ? [] : ["view", "lasso"]) if (url.searchParams.has(name)) said.set(name, url.searchParams.get(name));
+    this.write(url, said);
+  }
+
+  write(url, said) {
     url.search = said;
     history.replaceState(history.state, "", url);
   }
