@@ -148,6 +148,7 @@ def test_the_copied_command_makes_the_tiles_on_the_screen(walk, kept):
     files = kept(walker)
     files.agree()
     whole = files.command
+    assert "--centre 0,0 " in whole
     box = walker.grid.bounding_box()
     walker.page.mouse.move(box["x"] + 300, box["y"] + 200)
     walker.page.mouse.down()

@@ -333,7 +333,8 @@ export class Grid {
   get shown() {
     if (!this.view) return null;
     const { seen } = this.arrange(), { spacing, layer: { level }, shape } = this, { left, right, bottom, top } = seen;
-    const middle = (first, last) => (spacing.middle(level, first) + spacing.middle(level, last)) / 2;
+    // Twelve digits are far finer than codes are, and say 0 where rounding has left 8.9e-16.
+    const middle = (first, last) => Number(((spacing.middle(level, first) + spacing.middle(level, last)) / 2).toFixed(12));
     const step = spacing.side(level), scale = Math.round((step * this.view.scale) / Math.max(shape.width, shape.height));
     return {
       seen, columns: right - left + 1, rows: top - bottom + 1, centre: [middle(left, right), middle(bottom, top)], step,
