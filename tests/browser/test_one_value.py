@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import LAPTOP, PHONE
+
 pytestmark = pytest.mark.browser
 
 MODELS = {"mnist-vae-2d": 2, "sprites-vae-10d": 10}
@@ -88,3 +90,15 @@ def test_a_tile_of_the_walk_reads_the_same_when_it_is_opened_in_explore(visit):
     page.get_by_role("button", name="Explore", exact=True).click()
     visitor.painted().rested()
     assert read_out(page) == there
+
+
+@pytest.mark.parametrize("viewport", [LAPTOP, PHONE], ids=["laptop", "phone"])
+@pytest.mark.parametrize("z", ["0.5,-1", "9,9"])
+def test_what_realism_compares_with_is_in_plain_sight(visit, viewport, z):
+    page = visit(viewport=viewport).open(f"model=mnist-vae-2d&z={z}").page
+    read_out(page)
+    label = page.locator('.trust [data-name="realism"] dt')
+    expect(label).to_have_text("realism to reconstructions")
+    assert label.evaluate("label => label.scrollWidth <= label.clientWidth"), "the label is cut off"
+    box = label.bounding_box()
+    assert box["x"] + box["width"] <= viewport["width"]
