@@ -69,6 +69,8 @@ def _about(opened: OpenModel) -> str:
         f"{_KINDS[model.kind]} of {description.info.title}, {_size(model.data_shape)}",
         f"{model.latent_dim} latent dimension{'s' if model.latent_dim > 1 else ''}",
     ]
+    if not opened.local:
+        parts.insert(0, "open in this browser only: no link leads others to it")
     if opened.name.startswith(library.OF_RUN):
         parts.insert(0, f"epoch {description.epoch}")
     if "active_units" in figures:

@@ -11,14 +11,16 @@ from typing import Any
 
 import streamlit as st
 
-from ui import library
+from ui import library, uploads
 from ui.library import OpenModel
+from ui.live.browser import COOKIE, is_token, new_token
 from vae_core import checkpoint
 from vae_core.errors import CheckpointError, CodeError, ExplorerError
 
 FLOAT32_MAX = 3.4e38  # codes travel as float32
-MODEL, CODES, UPLOADED, ADDRESS = "current_model", "codes", "uploaded_models", "arrived_with"
-PAGE = "page_in_view"
+MODEL, CODES, ADDRESS, PAGE = "current_model", "codes", "arrived_with", "page_in_view"
+BROWSER = "browser"  # stands for the cookie where a browser keeps none
+MOST_OF_NAME = 120  # characters of a name that nothing here has
 
 
 def arrive(page: str) -> None:
@@ -34,8 +36,21 @@ def arrive(page: str) -> None:
 
 
 def names() -> list[str]:
-    """Return the names of all models to choose from: bundled ones, those of runs, this session's uploads."""
-    return [*library.models(), *st.session_state.get(UPLOADED, {})]
+    """Return the names of all models to choose from: bundled ones, those of runs, what this browser opened."""
+    return [*library.models(), *opened_here()]
+
+
+def opened_here() -> dict[str, OpenModel]:
+    """Return the files that were opened in this browser, by name."""
+    return uploads.shared.of(_browser())
+
+
+def _browser() -> str:
+    cookie = st.context.cookies.get(COOKIE)
+    if cookie is not None and is_token(cookie):
+        return cookie
+    found: str = st.session_state.setdefault(BROWSER, new_token())
+    return found
 
 
 def current() -> OpenModel | None:
@@ -65,11 +80,16 @@ def choose(name: str) -> None:
 def take_upload(name: str, content: bytes) -> None:
     """Open a file that somebody sent and look at it; if it is no good, the model in view stays."""
     found = checkpoint.from_bytes(content, name)
+    if (
+        here := library.by_id(found.id)
+    ) is not None:  # the same file: its link works, and its data may be here
+        choose(here.name)
+        st.toast(f"{name} is the same as {library.title(here.name)}, which is here already.")
+        return
     name = name.removesuffix(checkpoint.SUFFIX)
     if name in library.models():
         name = f"{name} (opened)"
-    loaded = library.opened(name, found)
-    st.session_state.setdefault(UPLOADED, {})[name] = loaded
+    uploads.shared.keep(_browser(), library.opened(name, found), len(content))
     choose(name)
 
 
@@ -86,6 +106,12 @@ def keep(name: str, values: list[float]) -> None:
     """Remember the code in view; one that is not finite is not worth it."""
     _restore()
     _remember(name, values)
+
+
+def shortened(name: str) -> str:
+    """A name that somebody sent, whole unless it is too long for a sentence; then without its middle."""
+    half = MOST_OF_NAME // 2
+    return name if len(name) <= MOST_OF_NAME else f"{name[:half]}…{name[-half:]}"
 
 
 def is_finite(values: Sequence[Any]) -> bool:
@@ -154,13 +180,12 @@ def open_named(name: str) -> OpenModel:
     Raises:
         CheckpointError: there is none of that name, or its file is no good.
     """
-    uploaded: dict[str, Any] = st.session_state.get(UPLOADED, {})
-    if name in uploaded:
-        found: OpenModel = uploaded[name]
+    if (found := opened_here().get(name)) is not None:
         return found
     path = library.models().get(name)
     if path is None:
         raise CheckpointError(
-            f"There is no model named {name[:80]} here; put its file into {library.FOLDER.name}/ or open it again."
+            f"There is no model named {shortened(name)} here: if it was opened from a file, that was in another "
+            "browser's session; open that file here, too."
         )
     return library.open_file(name, path)

@@ -10,7 +10,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.training import making as training
+from tests.ui import making
 from ui import library
+from ui.live.browser import COOKIE
 from vae_core.training import jobs
 from vae_core.training import run as runs
 from vae_core.training.run import Status
@@ -190,3 +192,29 @@ def test_a_picture_of_ones_own_is_still_there_after_another_page_and_its_code_in
     go_to(visitor, "Train")
     go_to(visitor, "Explore")
     until_seen(visitor.rested(), wanted)
+
+
+# --- opened files ---------------------------------------------------------------------------------------------
+
+
+def test_an_opened_file_is_there_after_a_reload_and_for_nobody_else(visit):
+    visitor = visit(locale="en-GB").open()
+    visitor.open_model("mine", making.content(latent_dim=3))
+    expect(visitor.page.get_by_text("open in this browser only")).to_be_visible()
+    visitor.drag(0, 0.3, 0.8)
+    shown, address = visitor.pixels(), visitor.page.url
+    visitor.page.reload()
+    visitor.painted().rested()
+    assert query(visitor)["model"] == "mine"
+    expect(visitor.sliders).to_have_count(3)
+    visitor.until(lambda: np.array_equal(visitor.pixels(), shown), "the picture of the opened file")
+    expect(visitor.alerts).to_have_count(0)
+    assert COOKIE not in visitor.page.evaluate("document.cookie")
+
+    other = visit(locale="en-IE")
+    other.page.goto(address)
+    other.painted().rested()
+    expect(other.alerts).to_have_count(1)
+    expect(other.alerts).to_contain_text("no model named mine here")
+    expect(other.alerts).to_contain_text("another browser's session; open that file here")
+    assert query(other)["model"] != "mine"

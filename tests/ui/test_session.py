@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library, session
+from ui.live.browser import new_token
 from vae_core.errors import CheckpointError
 
 
@@ -244,6 +245,30 @@ def test_no_name_stands_for_two_models(state):
     assert len(session.names()) == len(set(session.names()))
     session.choose("wide")
     assert session.current().checkpoint.model.latent_dim == 5
+
+
+def test_a_new_session_of_the_same_browser_has_its_opened_files(state, monkeypatch):
+    token = new_token()
+    monkeypatch.setattr(session, "_browser", lambda: token)
+    session.take_upload("mine.safetensors", making.content(latent_dim=3))
+    again = {session.ADDRESS: {}, session.MODEL: "mine", session.CODES: {}}
+    monkeypatch.setattr(session.st, "session_state", again)
+    assert session.current().name == "mine"
+    monkeypatch.setattr(session, "_browser", new_token)
+    with pytest.raises(CheckpointError, match=r"mine here: if it was opened from a file.*another browser"):
+        session.open_named("mine")
+
+
+def test_a_copy_of_a_model_that_is_here_is_that_model(state, folder):
+    session.take_upload("mine.safetensors", (folder / "wide.safetensors").read_bytes())
+    assert session.current().name == "wide"
+    assert session.names() == ["digits", "wide"]
+
+
+def test_a_name_is_whole_in_its_sentence(state):
+    name = "a-name-of-some-length-" * 5
+    with pytest.raises(CheckpointError, match=name):
+        session.open_named(name)
 
 
 def test_codes_are_kept_as_plain_finite_floats(state):

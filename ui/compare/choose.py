@@ -88,8 +88,7 @@ def _descriptions() -> dict[str, Description]:
     for name, path in library.models().items():
         if (known := library.described(path)) is not None:
             found[name] = known
-    uploaded: dict[str, OpenModel] = st.session_state.get(session.UPLOADED, {})
-    return found | {name: each.checkpoint.description for name, each in uploaded.items()}
+    return found | {name: each.checkpoint.description for name, each in session.opened_here().items()}
 
 
 def _wanted(groups: list[list[str]], descriptions: dict[str, Description]) -> list[str]:
@@ -98,7 +97,11 @@ def _wanted(groups: list[list[str]], descriptions: dict[str, Description]) -> li
         named = [name for name in session.arrived_with().get(ADDRESS, "").split(",") if name]
         for name in named:
             if name not in descriptions:
-                session.complain(CheckpointError(f"There is no model named {name[:80]} here; choose others."))
+                session.complain(
+                    CheckpointError(
+                        f"There is no model named {session.shortened(name)} here; choose others, or open its file on Explore first."
+                    )
+                )
         named = [name for name in dict.fromkeys(named) if name in descriptions]
         for name in named[1:]:
             if why := difference(named[0], name, descriptions):

@@ -27,6 +27,7 @@ from ui.live import (
     socket,
     walks,
 )
+from ui.live.browser import KnowBrowser
 from ui.live.guard import OwnNames
 
 # OpenMP's threads spin while they wait, unless told otherwise before torch is imported. On a machine that has other
@@ -50,7 +51,7 @@ def routes() -> list[BaseRoute]:
 
 def middleware() -> list[Middleware]:
     """Return what every request to the server goes through first, Streamlit's own included."""
-    return [Middleware(OwnNames)]
+    return [Middleware(OwnNames), Middleware(KnowBrowser)]
 
 
 @asynccontextmanager
