@@ -81,7 +81,8 @@ def test_a_bad_file_gets_one_sentence_and_the_model_stays(visitor, wide):
     expect(visitor.sliders).to_have_count(12)
 
 
-def test_a_file_named_as_a_bundled_model_hides_neither(visitor, wide):
+def test_a_file_named_as_a_bundled_model_hides_neither(visit, wide):
+    visitor = visit(locale="en-GB").open()  # a browser that has opened nothing else
     visitor.open_file("digits-vae-2d.safetensors", wide)
     expect(visitor.sliders).to_have_count(12)
     visitor.page.keyboard.press("Escape")
