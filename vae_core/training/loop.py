@@ -354,9 +354,10 @@ class Trainer:
     def _require_finite(self, sums: Tensor) -> None:
         """Go on only from finite losses and weights; else put the last good weights back and complain."""
         # A finite loss may have had an infinite gradient, so the weights are looked at as well.
-        if torch.isfinite(sums).all() and all(
-            weights.isfinite().all() for weights in self.model.parameters()
-        ):
+        largest = torch._foreach_norm(
+            [weights.detach() for weights in self.model.parameters()], math.inf
+        )  # one look at each number
+        if torch.isfinite(sums).all() and torch.stack(largest).isfinite().all():
             return
         self.model.load_state_dict(self._good)
         self.optimizer.state.clear()  # its moments are broken too
