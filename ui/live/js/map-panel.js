@@ -49,7 +49,9 @@ export class Panel {
 
   begin() {
     const [, height, width] = this.page.facts.dataShape;
-    this.find(".image").style.aspectRatio = `${width} / ${height}`;
+    const image = this.find(".image");
+    image.style.aspectRatio = `${width} / ${height}`;
+    Object.assign(image, { width, height }); // empties it: no picture stands over the words of another place
     this.trust.begin({ ...this.page.facts, ...this.page.facts.trust, id: this.page.facts.model.id });
     this.target = null;
     this.find(".point").hidden = true;

@@ -128,7 +128,7 @@ class MapPage {
 
   // Until somebody points somewhere, the code that Explore shows.
   showBase() {
-    const place = this.facts.axes && this.places.place(this.places.base);
+    const place = this.places.place(this.places.base); // null where that takes codes that are still on their way
     if (!place || this.target) return;
     this.target = { x: place[0], y: place[1], code: this.places.base.slice(), distance: null, point: -1, words: "the code that Explore shows, decoded" };
     this.panel.show(this.target);
@@ -152,6 +152,7 @@ class MapPage {
   settle() {
     this.typical = this.usualGap();
     this.fadeSlice();
+    this.showBase();
     if (this.target) this.panel.show(this.target);
     this.believe(this.data);
   }
