@@ -13,14 +13,13 @@ REALISM_TO = {
     "sprites-vae-10d": "images",
 }  # MNIST is not here, sprites are drawn
 MAPS = {"stretch": "cliffs", "data": "holes", "drift": "drift", "realism": "realism"}
-PATIENCE_MS = 60_000  # the first look at realism reads or decodes thousands of images
 
 
 def read_out(page, inside=""):
     """The figures of a trust read-out under their labels, once they are there."""
     root = page.locator(f"{inside} .trust".strip())
     figure = lambda name: root.locator(f'[data-name="{name}"]')  # noqa: E731
-    expect(figure("realism")).to_be_visible(timeout=PATIENCE_MS)
+    expect(figure("realism")).to_be_visible()
     label = lambda name: figure(name).locator("dt").inner_text().strip().lower()  # noqa: E731
     return {label(name): figure(name).locator(".value").inner_text().strip("▲ \n") for name in MAPS}
 
@@ -30,7 +29,7 @@ def on_the_maps(page):
     found = {}
     for name, panel in MAPS.items():
         root = page.locator(f"[data-measure={panel}]")
-        expect(root.locator(".value:not(.awaited) b")).not_to_have_text("–", timeout=PATIENCE_MS)
+        expect(root.locator(".value:not(.awaited) b")).not_to_have_text("–")
         title = root.locator("h3").inner_text().strip().lower()
         found[title if name == "realism" else name] = root.locator(".value b").inner_text().strip("▲ \n")
     return found
@@ -57,7 +56,7 @@ def test_the_origin_reads_the_same_on_explore_map_walk_and_continuity(visit, mod
 
     visitor = opened(visit, f"map?model={model}&source=reference&projection=plane&view=0,0,6")
     over = visitor.page
-    expect(over.locator('.map[aria-busy="false"]')).to_be_visible(timeout=PATIENCE_MS)
+    expect(over.locator('.map[aria-busy="false"]')).to_be_visible()
     over.locator(".stage").focus()
     for key in ("ArrowRight", "ArrowLeft"):
         over.keyboard.press(key)
