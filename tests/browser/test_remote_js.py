@@ -148,6 +148,48 @@ def test_black_covers_dialogs_and_full_screen(page):
     assert is_black(page)
 
 
+SCROLLED = """() => {
+  window.ours = [];
+  window.addEventListener("keydown", (event) => ours.push(event.defaultPrevented));
+}"""
+
+
+def test_the_remote_presses_what_is_in_view_and_leaves_the_key_alone_where_nothing_is(page):
+    page.evaluate("""async () => {
+      remote.close();
+      const { Remote, buttons } = await import("/remote.js");
+      document.body.insertAdjacentHTML("beforeend", `<section hidden><button class="next">hidden</button></section>
+        <section id="shown"><button class="next" disabled>off</button><button class="next">on</button></section>`);
+      for (const each of document.querySelectorAll(".next")) each.addEventListener("click", () => heard.push(each.textContent));
+      window.remote = new Remote(window, buttons(document.body));
+    }""")
+    page.evaluate(SCROLLED)
+    page.keyboard.press("PageDown")
+    page.keyboard.press("PageUp")
+    page.evaluate("document.querySelector('#shown').hidden = true")
+    page.keyboard.press("PageDown")
+    assert page.evaluate("[heard, ours]") == [["on"], [True, False, False]]
+
+
+def test_the_remote_goes_through_a_list_from_end_to_end(page):
+    page.evaluate("""async () => {
+      remote.close();
+      const { Remote, list } = await import("/remote.js");
+      document.body.insertAdjacentHTML("beforeend", "<ol></ol>");
+      window.remote = new Remote(window, list(document.querySelector("ol"), "button", (each) => heard.push(each.textContent)));
+    }""")
+    page.evaluate(SCROLLED)
+    page.keyboard.press("PageDown")
+    assert page.evaluate("[heard, ours]") == [[], [False]]
+    page.evaluate(
+        "document.querySelector('ol').innerHTML = '<li><button>1</button><li hidden><button>2</button><li><button>3</button>'"
+    )
+    for key in ("PageDown", "PageDown", "PageDown", "PageUp"):
+        page.keyboard.press(key)
+    assert page.evaluate("heard") == ["1", "3", "3", "1"]
+    assert page.evaluate("document.activeElement.textContent") == "1"
+
+
 def test_a_remote_that_is_closed_listens_no_more(page, heard):
     page.keyboard.press("b")
     page.evaluate("remote.close()")

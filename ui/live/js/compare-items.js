@@ -9,8 +9,8 @@ export const ITEMS = `
     <div class="which">
       <p class="name" role="status"></p>
       <div class="acts">
-        <button type="button" class="previous" aria-label="Previous item" title="Previous item">‹</button>
-        <button type="button" class="next" aria-label="Next item" title="Next item">›</button>
+        <button type="button" class="previous" aria-label="Previous item" title="Previous item (PageUp, or a presenter’s remote)">‹</button>
+        <button type="button" class="next" aria-label="Next item" title="Next item (PageDown, or a presenter’s remote)">›</button>
         <button type="button" class="random">Random</button>
       </div>
       <p class="hint">or click a point of a scatter</p>

@@ -5,6 +5,7 @@
 import { Column } from "./compare-column.js";
 import { Figures, FIGURES } from "./compare-figures.js";
 import { Items, ITEMS } from "./compare-items.js";
+import { Remote, buttons } from "./remote.js";
 import { Reduction, REDUCTION } from "./compare-reduction.js";
 import { Subspaces, SUBSPACES } from "./compare-subspaces.js";
 import { Stroll, STROLL } from "./compare-stroll.js";
@@ -155,12 +156,14 @@ export default function mount({ parentElement, data, setTriggerValue }) {
     root.className = "root";
     parentElement.append(root);
     compare = new Compare(root, data, tell);
+    compare.remote = new Remote(window, buttons(root)); // through the items
     shown.set(parentElement, compare);
   } else {
     compare.tell = tell;
     compare.update(data);
   }
   return () => {
+    compare.remote.close();
     compare.close();
     compare.items.close();
     shown.delete(parentElement);

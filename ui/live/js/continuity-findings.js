@@ -49,7 +49,7 @@ export const FINDINGS = `
   <section class="findings" aria-label="Worst places">
     <div class="seek"><button type="button" class="start">Find the worst for me</button>
       <span class="work" hidden><progress max="1"></progress><span class="doing" role="status"></span><button type="button" class="cancel">Cancel</button></span>
-      <p class="hint">Searches among encoded codes and draws from the prior. A click on a place leaves for Explore; <b>On the maps</b> pins it on the maps here.</p></div>
+      <p class="hint">Searches among encoded codes and draws from the prior. A click on a place leaves for Explore; <b>On the maps</b> pins it on the maps here. PageDown and PageUp go through them.</p></div>
     <div class="kinds">${Object.entries(KINDS).map(column).join("")}</div>
   </section>`;
 

@@ -6,6 +6,7 @@
 import { FINDINGS, Findings } from "./continuity-findings.js";
 import { HEADLINES, Headlines } from "./continuity-headlines.js";
 import { MAPS, Maps } from "./continuity-maps.js";
+import { Remote, buttons, list } from "./remote.js";
 import { POSTERIOR, Posterior } from "./posterior.js";
 
 const TABS = { maps: "Maps", worst: "Worst places", posterior: "Posterior" };
@@ -121,12 +122,16 @@ export default function mount({ parentElement, data, setTriggerValue }) {
     root.className = "root";
     parentElement.append(root);
     page = new Continuity(root, data, tell);
+    const examples = buttons(root), places = list(root, ".places .go"); // of the Posterior tab, and the worst places
+    const either = (way) => () => (examples[way]() === false ? places[way]() : true);
+    page.remote = new Remote(window, { previous: either("previous"), next: either("next") });
     pages.set(parentElement, page);
   } else {
     page.tell = tell;
     page.update(data);
   }
   return () => {
+    page.remote.close();
     page.close();
     pages.delete(parentElement);
   };

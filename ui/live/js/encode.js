@@ -38,8 +38,8 @@ export class EncodePanel {
       <div class="panel" role="tabpanel" data-panel="data">
         <label>Class <select class="class"></select></label>
         <label>No. <input class="number" type="number" min="0" step="1" value="0"></label>
-        <button type="button" class="previous" aria-label="Previous item">‹</button>
-        <button type="button" class="next" aria-label="Next item">›</button>
+        <button type="button" class="previous" aria-label="Previous item" title="Previous item (PageUp, or a presenter’s remote)">‹</button>
+        <button type="button" class="next" aria-label="Next item" title="Next item (PageDown, or a presenter’s remote)">›</button>
         <button type="button" class="any">Random</button>
         <p class="hint"></p>
       </div>

@@ -1,5 +1,7 @@
 // How a step of the Equations page is mounted: it is built at once, and asks for nothing before somebody sees it.
 
+import { Remote } from "./remote.js";
+
 const NEAR = "300px"; // below the screen is near enough to begin
 
 // The default export of a step's module. Step: constructor(root, facts, tell); begin() once, when it is first near the
@@ -15,6 +17,7 @@ export function mounting(Step) {
       parentElement.append(root);
       step = new Step(root, data, tell);
       step.seen = whenNear(root, () => step.begin());
+      step.remote = new Remote(window, {}); // the page's own buttons take PageUp and PageDown
       steps.set(parentElement, step);
     } else {
       step.tell = tell;
@@ -22,6 +25,7 @@ export function mounting(Step) {
     }
     return () => {
       step.seen.disconnect();
+      step.remote.close();
       step.close();
       steps.delete(parentElement);
     };

@@ -6,6 +6,7 @@
 import { codeText, parseCode } from "./code-text.js";
 import { Channel, DECODE } from "./socket.js";
 import { paint } from "./paint.js";
+import { Remote, buttons } from "./remote.js";
 import { soon, tell } from "./pace.js";
 import { EncodePanel, itemText } from "./encode.js";
 import { Spread } from "./spread.js";
@@ -475,6 +476,7 @@ export default function mount({ parentElement, data, setStateValue }) {
     root.className = "root";
     parentElement.append(root);
     explorer = new Explorer(root, data, commit);
+    explorer.remote = new Remote(window, buttons(root)); // through the items of the Encode panel
     explorers.set(parentElement, explorer);
   } else {
     explorer.sendCommit = commit;
@@ -483,6 +485,7 @@ export default function mount({ parentElement, data, setStateValue }) {
     explorer.address();
   }
   return () => {
+    explorer.remote.close();
     explorer.close();
     explorers.delete(parentElement);
   };

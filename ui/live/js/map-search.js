@@ -4,8 +4,8 @@ const SHOWN = 40;
 
 export const SEARCH = `
   <div class="search">
-    <button type="button" data-kind="worst" title="The points whose reconstruction is farthest from the original, per class">Worst reconstructed</button>
-    <button type="button" data-kind="outliers" title="The points with the fewest others near them in the latent space">Outliers</button>
+    <button type="button" data-kind="worst" title="The points whose reconstruction is farthest from the original, per class; PageDown and PageUp go through them">Worst reconstructed</button>
+    <button type="button" data-kind="outliers" title="The points with the fewest others near them in the latent space; PageDown and PageUp go through them">Outliers</button>
     <ol class="results" hidden></ol>
   </div>`;
 

@@ -12,6 +12,7 @@ import { MapData } from "./map-data.js";
 import { Panel, PANEL } from "./map-panel.js";
 import { Places } from "./map-place.js";
 import { Save, SAVE } from "./map-save.js";
+import { Remote, list } from "./remote.js";
 import { Search, SEARCH } from "./map-search.js";
 import { Stage, STAGE } from "./map-stage.js";
 import { Tiles } from "./map-tiles.js";
@@ -456,12 +457,14 @@ export default function mount({ parentElement, data, setTriggerValue }) {
     root.className = "root";
     parentElement.append(root);
     page = new MapPage(root, data, tell);
+    page.remote = new Remote(window, list(root, ".search .results button", (point) => point.click()));
     pages.set(parentElement, page);
   } else {
     page.tell = tell;
     page.update(data);
   }
   return () => {
+    page.remote.close();
     page.close();
     pages.delete(parentElement);
   };

@@ -22,7 +22,7 @@ export const POSTERIOR = `
       <select class="source" aria-label="What x is"><option value="item">Encoded example</option><option value="place">What Explore's code decodes to</option></select>
       <span class="of-item"><label>Class <select class="class"></select></label>
         <label>No. <input class="number" type="number" min="0" step="1" value="0"></label>
-        <button type="button" class="previous" aria-label="Previous example">‹</button><button type="button" class="next" aria-label="Next example">›</button>
+        <button type="button" class="previous" aria-label="Previous example" title="Previous example (PageUp, or a presenter’s remote)">‹</button><button type="button" class="next" aria-label="Next example" title="Next example (PageDown, or a presenter’s remote)">›</button>
         <button type="button" class="any">Random</button></span>
       <output class="of-place"></output>
       <label class="stand" hidden><input type="checkbox"> what the mean of its q(z|x) decodes to stands in for x</label>

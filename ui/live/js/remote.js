@@ -55,8 +55,33 @@ export class Black {
   }
 }
 
+// What a remote does where a page has buttons for it: it presses the first one that is in view.
+export function buttons(root, { previous = ".previous", next = ".next" } = {}) {
+  const press = (selector) => () => {
+    const button = inView(root, selector).find((each) => !each.disabled);
+    if (!button) return false;
+    button.click();
+  };
+  return { previous: press(previous), next: press(next) };
+}
+
+// What it does with a list: the focus goes to the next one of what is in view, and `act` is done with that.
+export function list(root, selector, act = () => {}) {
+  const go = (by) => () => {
+    const all = inView(root, selector), at = all.indexOf(root.getRootNode().activeElement);
+    if (!all.length) return false;
+    const to = all[Math.min(Math.max(at + by, 0), all.length - 1)];
+    to.focus();
+    act(to);
+  };
+  return { previous: go(-1), next: go(1) };
+}
+
+const inView = (root, selector) => [...root.querySelectorAll(selector)].filter((each) => each.checkVisibility());
+
 export class Remote {
-  // Listens to the keys that reach `target`; on: { next(event), previous(event) }, of which a page may have either.
+  // Listens to the keys that reach `target`; on: { next(event), previous(event) }, of which a page may have either. One
+  // that returns false has nothing to go through now: then the key does what it does without a remote, it scrolls.
   // place: where the black screen goes, below document.body if not said.
   constructor(target, on, place) {
     Object.assign(this, { on, black: new Black(place), leaving: new AbortController() });
@@ -65,10 +90,9 @@ export class Remote {
 
   key(event) {
     const told = meaning(event);
-    if (!told || (told !== "black" && !this.on[told])) return;
+    if (!told || (told !== "black" && (!this.on[told] || this.on[told](event) === false))) return;
     event.preventDefault();
-    if (told !== "black") this.on[told](event);
-    else if (!event.repeat) this.black.set(true);
+    if (told === "black" && !event.repeat) this.black.set(true);
   }
 
   close() {

@@ -8,6 +8,7 @@ import { Film, FILM } from "./run-film.js";
 import { Frames } from "./run-frames.js";
 import { Player } from "./run-player.js";
 import { Poll } from "./run-poll.js";
+import { Remote } from "./remote.js";
 import { StatusLine, STATUS } from "./run-status.js";
 import { Timeline, TIMELINE } from "./run-timeline.js";
 
@@ -17,7 +18,7 @@ const TEMPLATE = `
     ${FILM}
     <div class="time">
       <div class="controls" role="toolbar" aria-label="Film">
-        <button type="button" class="play" disabled>▶ Play</button>
+        <button type="button" class="play" title="PageUp and PageDown, or a presenter’s remote, go from epoch to epoch" disabled>▶ Play</button>
         <button type="button" class="live" aria-pressed="true" hidden title="Follow the newest epoch"><span class="dot"></span>Live</button>
         ${EXPORT}
       </div>
@@ -141,6 +142,12 @@ class RunView {
     this.stand(epoch);
   }
 
+  // To the next or the previous snapshot; false while there is none.
+  step(by) {
+    if (!this.stops.length) return false;
+    this.choose(this.stops[Math.min(Math.max(this.stops.indexOf(this.epoch) + by, 0), this.stops.length - 1)]);
+  }
+
   goLive() {
     this.player.stop();
     this.setLive(true);
@@ -218,12 +225,14 @@ export default function mount({ parentElement, data, setTriggerValue }) {
     root.className = "root";
     parentElement.append(root);
     view = new RunView(root, data, tell);
+    view.remote = new Remote(window, { previous: () => view.step(-1), next: () => view.step(1) });
     views.set(parentElement, view);
   } else {
     view.tell = tell;
     view.update(data);
   }
   return () => {
+    view.remote.close();
     view.close();
     views.delete(parentElement);
   };
