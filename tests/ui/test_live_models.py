@@ -13,9 +13,9 @@ from ui.live import registry
 from ui.live.models import examples, find_again, live, measures_of, publish
 from ui.live.protocol import Measure
 from vae_core import data, images
-from vae_core.config import DataConfig
+from vae_core.config import DataConfig, ModelConfig
 from vae_core.errors import CodeError, MeasureError
-from vae_core.models import PointMass
+from vae_core.models import PointMass, build
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,29 @@ def test_decode_gives_the_mean_of_the_likelihood(opened, model):
 def test_decode_of_a_coloured_model_has_three_channels():
     coloured = live(library.opened("colours", making.make(info=making.COLOURS)))
     assert coloured.decode(np.zeros((2, 2), np.float32)).shape == (2, 16, 16, 3)
+
+
+@pytest.mark.parametrize(("architecture", "threads"), [("mlp", 1), ("linear", 1), ("conv", 2)])
+def test_small_products_are_not_shared_among_threads(architecture, threads):
+    """Threads that meet at every layer wait for each other on a machine with other work; convolutions are worth it."""
+    config = ModelConfig(
+        kind="autoencoder", architecture=architecture, hidden=(16, 16), data_shape=(1, 16, 16)
+    )
+    made = making.make()
+    found = library.opened("threads", replace(made, model=build(config, 0).eval()))
+    seen = []
+    decode = found.checkpoint.model.decode
+    found.checkpoint.model.decode = lambda codes: (seen.append(torch.get_num_threads()), decode(codes))[1]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        live(found).decode(np.zeros((3, config.latent_dim), np.float32))
+        assert (seen, torch.get_num_threads()) == ([threads], 2)
+        with pytest.raises(RuntimeError):
+            live(found).decode(np.zeros((3, config.latent_dim + 1), np.float32))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 # --- encode -------------------------------------------------------------------------------------------------
