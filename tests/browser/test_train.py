@@ -11,7 +11,9 @@ from vae_core.training import run as runs
 
 pytestmark = pytest.mark.browser
 
-LONG = 5000  # epochs: longer than any test takes; the run is stopped
+# Epochs. The run is stopped, and must not have ended by then: it has no more than some 100 snapshots, however long it
+# is, and the browser may be a hundred times slower than the training beside it. A newer snapshot takes seconds.
+LONG = 40_000
 
 
 def go_to(visitor, page):
