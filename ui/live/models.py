@@ -33,7 +33,7 @@ _AGAINST = {"reconstructions": 0, "images": 1}  # what realism compares with, as
 
 # Models of matrix products with at most so many weights (mnist-vae-2d has 0.9 million) decode on one thread. Threads meet
 # after every layer of every chunk of codes, 50 times for a grid of 400. On a machine with other work to do each meeting
-# waits for the scheduler, and two threads took 2.4 times as long as one; on an idle one they save 2 ms of 4.
+# waits for the scheduler, and two threads took 2.4 times as long as one; on an idle one they save at most half of 4 ms.
 ALONE = 2**21
 
 
