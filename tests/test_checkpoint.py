@@ -430,6 +430,21 @@ def test_an_evaluation_that_is_accepted_can_be_written_again(value):
     assert from_bytes(to_bytes(loaded)).description == loaded.description
 
 
+@pytest.mark.parametrize("key", ["elbo", "reconstruction", "active_units", "continuity", "coverage"])
+@pytest.mark.parametrize("value", ["x", True, None, [1.0], {"a": 1}])
+def test_a_figure_of_the_evaluation_that_is_no_number_is_named(key, value):
+    content = redescribed(lambda description: description.update(evaluation={key: value}))
+    with pytest.raises(CheckpointError, match=rf"evaluation\.{key} is .*number"):
+        from_bytes(content)
+
+
+@pytest.mark.parametrize("value", [3.0, "x", [1.0, "x"], [None]])
+def test_kl_per_dimension_is_a_list_of_numbers(value):
+    content = redescribed(lambda description: description.update(evaluation={"kl_per_dimension": value}))
+    with pytest.raises(CheckpointError, match=r"evaluation\.kl_per_dimension is .*list of numbers"):
+        from_bytes(content)
+
+
 @given(st.sampled_from(list(paths_in(json.loads(GOOD[8:HEADER_END])))), JSON)
 def test_any_json_in_the_header_is_valid_or_refused(path, value):
     loads_or_refuses(rewritten(lambda header: put(header, path, value)))

@@ -30,6 +30,28 @@ from vae_core.models import Model, build
 FORMAT = 1
 KEY = "latent-space-explorer"
 SUFFIX = ".safetensors"
+FIGURES = frozenset(
+    [
+        "examples",
+        "reconstruction",
+        "squared_error",
+        "active_units",
+        "kl",
+        "elbo",
+        "continuity",
+        "continuity_low",
+        "continuity_high",
+        "completeness",
+        "completeness_low",
+        "completeness_high",
+        "hole_mass",
+        "hole_mass_error",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+    ]
+)  # of an evaluation, all of them numbers
 MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 2**20
 T = TypeVar("T")
@@ -63,6 +85,7 @@ class Description(Config):
                 raise ValueError(f"info.{name} does not fit data of shape {self.info.data_shape}")
         if not 0 < self.info.extent <= 1:
             raise ValueError(f"info.extent is {self.info.extent}; it must be above 0 and at most 1")
+        _check_figures(self.evaluation)
         return self
 
 
@@ -203,6 +226,20 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _check_figures(evaluation: Mapping[str, Any]) -> None:
+    """Pages print these figures as they are; what else an evaluation holds is looked at by who reads it."""
+    for key in sorted(FIGURES & set(evaluation)):
+        if not _is_number(evaluation[key]):
+            raise ValueError(f"evaluation.{key} is {str(evaluation[key])[:40]!r}; it must be a number")
+    kl = evaluation.get("kl_per_dimension", [])
+    if not isinstance(kl, list | tuple) or not all(map(_is_number, kl)):
+        raise ValueError(f"evaluation.kl_per_dimension is {str(kl)[:40]!r}; it must be a list of numbers")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _opened(path: Path) -> Any:
