@@ -181,7 +181,7 @@ def test_an_autoencoders_reconstruction_is_the_log_probability_at_its_code():
     distance = (model.decode(model.encode(x).mean).mean - x).flatten(1).square().sum(1)
     got = objectives.terms(model, x).reconstruction
     # Both are differences of sums of 72 numbers, which are exact to so many roundings of float32.
-    rounding = 72 * torch.finfo(torch.float32).eps * float(got.abs().max() + distance.max() / (2 * 0.05))
+    rounding = 72 * torch.finfo(torch.float32).eps * (got.abs().max() + distance.max() / (2 * 0.05)).item()
     torch.testing.assert_close(got - got[0], (distance[0] - distance) / (2 * 0.05), rtol=0, atol=rounding)
 
 
