@@ -11,9 +11,9 @@ export const WAYS = {
   data: { name: "Data-following", title: "The shortest path from encoded code to encoded code" },
 };
 const HEADROOM = 1.06;
-// Times the usual (median) step: a step of two skips a picture that an even walk would show, which the eye sees. Straight
-// lines between encoded data stay below it in three of four cases in the bundled VAEs, in less than half in the plain
-// autoencoder, whose space is torn.
+// Times the usual (median) step: a step of two skips a picture that an even walk would show, which the eye sees. Of 30
+// random lines between encoded data about three in four stay below it in mnist-vae-2d, more in the other bundled VAEs,
+// and fewer in the plain autoencoder, whose space is torn.
 export const JUMP = 2;
 
 const TEMPLATE = `
