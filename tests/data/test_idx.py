@@ -3,9 +3,11 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vae_core.data import idx
+from vae_core.errors import DataError
 
 CONTENT = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in (5, 2, 3)) + bytes(range(30))
 
@@ -27,6 +29,18 @@ def test_no_beginning_of_a_file_is_whole(whole):
     for length in range(len(content)):
         whole.write_bytes(content[:length])
         assert not idx.is_whole(whole), f"the first {length} of {len(content)} bytes"
+
+
+def test_a_plain_file_is_read_in_its_shape(tmp_path):
+    (tmp_path / "plain").write_bytes(CONTENT)
+    np.testing.assert_array_equal(idx.read(tmp_path / "plain").numpy(), np.arange(30).reshape(5, 2, 3))
+
+
+@pytest.mark.parametrize("length", [7, 15, len(CONTENT) - 1])
+def test_reading_what_is_not_whole_is_one_sentence(tmp_path, length):
+    (tmp_path / "plain").write_bytes(CONTENT[:length])
+    with pytest.raises(DataError, match="plain is no whole file"):
+        idx.read(tmp_path / "plain")
 
 
 @pytest.mark.parametrize("name", ["missing", "missing.gz"])

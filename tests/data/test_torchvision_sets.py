@@ -1,10 +1,13 @@
 """MNIST and its relatives, read from small files in the official layout; nothing here reaches a network."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
 
+from tests.patience import PATIENCE_S
 from vae_core import data
 from vae_core.config import DataConfig
 from vae_core.data import torchvision_sets
@@ -37,6 +40,17 @@ def test_each_split_is_its_official_part(plain, name):
         assert torch.equal(split.examples[:, 0, 3, 5].long(), split.indices + first)
         assert torch.equal(split.labels, split.indices % 10)
         assert split.factors is None
+
+
+def test_what_is_here_is_read_without_importing_torchvision(plain):
+    # It would add some 80 MB to a server that shows MNIST.
+    plain("mnist")
+    code = (
+        "import sys; from vae_core import data; from vae_core.config import DataConfig; "
+        "print(len(data.load(DataConfig(name='mnist'), 'held-out'))); sys.exit('torchvision' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "20"), ran.stderr
 
 
 def test_subsets_are_seeded_and_the_beginning_of_larger_ones(plain):

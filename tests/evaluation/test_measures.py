@@ -154,7 +154,14 @@ def test_realism_compares_with_the_examples_by_their_median_distance_to_the_next
     np.testing.assert_array_equal(index, distances.argmin(1))
     np.testing.assert_allclose(found, distances.min(1) / np.median(others.min(1)), rtol=0.01)
     assert asked.against == "images"
-    torch.testing.assert_close(asked.example(7), split.examples[7:8].float() / 255)
+    assert torch.equal(asked.example(7), split.examples[7:8].float() / 255)
+
+
+def test_the_examples_are_not_held_a_second_time():
+    checkpoint, split = made(), held_out()
+    asked = measures(checkpoint, lambda count: split.examples[:count])
+    asked.trust(codes(1))
+    assert asked._gallery().gallery.images.data_ptr() == split.examples.data_ptr()
 
 
 def test_places_are_decoded_once_for_all_their_measures_and_anew_when_they_move(monkeypatch):

@@ -62,6 +62,20 @@ def test_an_image_of_the_gallery_is_found_at_no_distance():
     assert torch.equal(images[index], images[40:90])
 
 
+@pytest.mark.parametrize("kind", ["noise", "digits"])
+def test_bytes_are_searched_as_they_are_and_give_the_figures_of_numbers(kind):
+    made = torch.randint(256, (1500, 400), generator=generator(), dtype=torch.uint8)
+    images = made if kind == "noise" else data.load(DataConfig(name="digits"), "train").examples.flatten(1)
+    pictures = 0.8 * (images[:60].float() / 255) + 0.1
+    held, numbers = Gallery.of(images, generator()), Gallery.of(images.float() / 255, generator())
+    assert held.unit == numbers.unit
+    for found, expected in zip(held.nearest(pictures), numbers.nearest(pictures), strict=True):
+        assert torch.equal(found, expected)
+    assert (
+        held.images.data_ptr() == images.data_ptr()
+    )  # neither a copy nor numbers, which take four times as much
+
+
 def test_a_direction_that_no_image_takes_does_not_hide_the_nearest():
     # All images lie on a line, so that the searched directions hold next to nothing of this picture.
     images = torch.linspace(0, 1, 50)[:, None] * torch.ones(30) / 30**0.5
@@ -189,7 +203,14 @@ def test_examples_come_in_the_order_of_the_codes():
     split = digits()
     chosen = torch.tensor([50, 3, 200, 3, 0])
     found = examples_of(codes(split.indices[chosen]), split)
-    assert torch.equal(found, split.examples[chosen].float() / 255)
+    assert torch.equal(found, split.examples[chosen])
+
+
+def test_examples_in_the_order_of_the_data_are_no_copy():
+    split = digits()
+    found = examples_of(codes(split.indices[:40]), split)
+    assert torch.equal(found, split.examples[:40])
+    assert found.data_ptr() == split.examples.data_ptr()
 
 
 def test_examples_of_another_split_are_none():

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -23,7 +24,8 @@ from ui.live.models import examples
 from ui.live.told import Gone, Tell
 from vae_core import checkpoint, data
 from vae_core.checkpoint import Checkpoint, Description
-from vae_core.config import MAX_LATENT_DIM
+from vae_core.config import MAX_LATENT_DIM, DataConfig
+from vae_core.data import Dataset
 from vae_core.errors import ConfigError, DataError, ExplorerError, Stopped
 from vae_core.evaluation import comparison
 from vae_core.evaluation.steps import CHUNK
@@ -112,7 +114,8 @@ def reduction(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, Any]:
     """
     opened = find(asked.get("model"))
     tell(0.0, "Reading the data")
-    judged, pca, fitted, says = examples(opened, JUDGED), None, None, ""
+    found, pca, fitted, says = examples(opened, JUDGED), None, None, ""
+    judged = None if found is None else model_input(found)
     if judged is None:
         says = "These data are not on this machine: each model's error is the one that it was stored with."
     else:
@@ -262,9 +265,10 @@ def _curve(
     with _lock:
         if key in _curves:
             return _curves[key]
-    train = data.load(config, "train").examples
     pixels = prod(opened.checkpoint.model.data_shape)
-    count = min(len(train), max(FEWEST_FITTED, FITTED_NUMBERS // pixels))
+    most = max(FEWEST_FITTED, FITTED_NUMBERS // pixels)
+    train = _train(config, most).examples
+    count = min(len(train), most)
     batches = data.batches(train, torch.arange(count), 1000)  # a split stands in no order
     fitted = torch.cat([model_input(batch).clone() for batch in batches])
     tell(0.2, f"Finding the principal components of {count:,} examples")
@@ -273,3 +277,15 @@ def _curve(
     with _lock:
         _keep(_curves, key, found, MOST_ERRORS)
     return found
+
+
+def _train(config: DataConfig, most: int) -> Dataset:
+    """Training data of which the first so many are wanted: no more are made ready where that changes nothing.
+
+    A split is in random order, so that its first ones do not depend on its size. Of somebody's own data all are read:
+    columns and channels are standardised by them.
+    """
+    if config.path is None and (config.train_size is None or config.train_size > most):
+        with suppress(ConfigError):  # there are fewer
+            return data.load(config.model_copy(update={"train_size": most}), "train")
+    return data.load(config, "train")

@@ -29,6 +29,7 @@ from vae_core.evaluation import posterior
 from vae_core.evaluation.importance import importance
 from vae_core.evaluation.posterior import Encoded, Exact
 from vae_core.models import PointMass
+from vae_core.models.inputs import model_input
 from vae_core.models.rendering import pictures
 from vae_core.objectives import gaussian_kl
 
@@ -180,6 +181,7 @@ def generation(asked: dict[str, Any], tell: Tell, gone: Gone) -> dict[str, Any]:
     images = models.examples(opened, count + half)
     tell(0.2)
     reconstructed = _decoded(model, reference.mean[: count + half])
+    images = None if images is None else model_input(images)
     data = reconstructed if images is None else images
     with torch.inference_mode():
         is_point = isinstance(model.encode(data[:1]), PointMass)

@@ -12,9 +12,9 @@ from jaxtyping import Float32, Int64, Shaped, UInt8
 
 from ui import library
 from ui.library import OpenModel
-from vae_core import data, maps
-from vae_core.config import DataConfig
-from vae_core.data import Dataset
+from ui.live.splits import split
+from vae_core import maps
+from vae_core.data import Dataset, Split
 from vae_core.errors import DataError, DataNotFound, GroupError, MapError
 from vae_core.evaluation.encoding import encode
 from vae_core.latent import density, groups
@@ -42,7 +42,7 @@ class Shown:
         column = self.map.columns.get("error")
         if column is not None:
             return np.asarray(column)
-        dataset = _split(self.opened.checkpoint.description.data, "held-out")
+        dataset = split(self.opened.checkpoint.description.data, "held-out")
         encoded = encode(self.opened.checkpoint.model, dataset)
         rows = _rows(dataset, np.asarray(self.map.columns["index"]))
         values = np.where(rows >= 0, encoded.error.numpy()[rows], np.nan)
@@ -60,7 +60,7 @@ class Shown:
         return source != "draws" and "index" in self.map.columns and library.data_here(self.opened)
 
     @property
-    def split(self) -> str:
+    def split(self) -> Split:
         return "train" if self.map.info.config.source == "train" else "held-out"
 
     def labels(self) -> Shaped[np.ndarray, " n"] | None:
@@ -127,7 +127,7 @@ def original(shown: Shown, point: int) -> UInt8[np.ndarray, "height width channe
         )
     if point >= len(shown.map):
         raise GroupError(f"point = {point} is not there: choose one from 0 to {len(shown.map) - 1}.")
-    dataset = _split(shown.opened.checkpoint.description.data, shown.split)
+    dataset = split(shown.opened.checkpoint.description.data, shown.split)
     row = int(_rows(dataset, np.asarray(shown.map.columns["index"][point : point + 1]))[0])
     if row < 0 or tuple(dataset.examples.shape[1:]) != shown.opened.checkpoint.model.data_shape:
         raise DataError(f"Point {point} is not among the {shown.split} data here, which have changed since.")
@@ -242,11 +242,6 @@ def _log_density(map_id: str) -> Shaped[np.ndarray, " n"]:
         sample = np.random.default_rng(0).choice(len(codes), among, replace=False)
         return density.log_density(codes[sample], codes)
     return density.log_density(codes, k=min(density.NEIGHBOURS, len(codes) - 1))
-
-
-@lru_cache(maxsize=3)
-def _split(config: DataConfig, split: str) -> Dataset:
-    return data.load(config, "train" if split == "train" else "held-out")
 
 
 def _rows(dataset: Dataset, indices: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " k"]:

@@ -16,9 +16,8 @@ from ui.library import OpenModel
 from ui.live import known, registry
 from ui.live.protocol import PLANE_AXES, Encoded, Item, Measure, Measured
 from ui.live.registry import LiveModel
-from vae_core import data, images
-from vae_core.config import DataConfig
-from vae_core.data import Dataset
+from ui.live.splits import split
+from vae_core import images
 from vae_core.errors import CodeError, DataError
 from vae_core.latent.codes import ReferenceCodes
 from vae_core.models import PointMass
@@ -113,7 +112,7 @@ def measures_of(opened: OpenModel) -> "Measures":
     return _measures(_Key(opened.id, library.data_here(opened), opened))
 
 
-@lru_cache(maxsize=2)  # each may hold some 100 MB of images and draws
+@lru_cache(maxsize=2)  # without the data each may hold some 100 MB of reconstructions
 def _measures(key: _Key) -> "Measures":
     # Imported on first use: the first page must not wait for what it needs (scipy and more).
     from vae_core.evaluation.measures import Measures
@@ -122,7 +121,7 @@ def _measures(key: _Key) -> "Measures":
 
 
 def examples(opened: OpenModel, count: int | None = None) -> Tensor | None:
-    """The examples whose codes the model came with, or the first so many, in their order, as `encode` takes them.
+    """The examples whose codes the model came with, or the first so many, in their order, as the dataset holds them.
 
     None where their data are not on this machine, or are not what they were.
     """
@@ -132,7 +131,7 @@ def examples(opened: OpenModel, count: int | None = None) -> Tensor | None:
     if reference is None or not library.data_here(opened):
         return None
     try:
-        dataset = held_out(opened.checkpoint.description.data)
+        dataset = split(opened.checkpoint.description.data, "held-out")
     except DataError:
         return None
     if tuple(dataset.examples.shape[1:]) != opened.checkpoint.model.data_shape:
@@ -189,16 +188,10 @@ def _picture(opened: OpenModel, index: int) -> UInt8[np.ndarray, "height width c
     """One held-out example by its index in the source; (0, 0, 0) where its data are not on this machine."""
     if not library.data_here(opened):
         return _NO_PICTURE
-    dataset = held_out(opened.checkpoint.description.data)
+    dataset = split(opened.checkpoint.description.data, "held-out")
     rows = torch.nonzero(dataset.indices == index)[:, 0]
     fits = tuple(dataset.examples.shape[1:]) == opened.checkpoint.model.data_shape
     if len(rows) == 0 or not fits:  # codes of another split, or of other data under the same name
         return _NO_PICTURE
     found: UInt8[np.ndarray, "height width channels"] = pictures(dataset.examples[rows[:1]])[0]
     return found
-
-
-@lru_cache(maxsize=3)
-def held_out(config: DataConfig) -> Dataset:
-    """The split that reference codes are of, read once for all that show it."""
-    return data.load(config, "held-out")

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ui import library, session
 from ui.library import OpenModel
-from ui.live import models
 from ui.live.known import find
+from ui.live.splits import split
 from ui.live.told import Gone, Tell
 from vae_core.errors import CodeError, ConfigError, DataNotFound, PosteriorError
 from vae_core.evaluation import gaps as cremer
@@ -260,7 +260,7 @@ def _image(opened: OpenModel, position: int) -> Float32[Tensor, "1 *shape"]:
         raise DataNotFound(
             f"The images of {title} are not on this machine, so there is no x to ask about: {how}."
         )
-    dataset = models.held_out(description.data)
+    dataset = split(description.data, "held-out")
     rows = torch.nonzero(dataset.indices == int(reference.indices[position]))[:, 0]
     if len(rows) == 0 or tuple(dataset.examples.shape[1:]) != opened.checkpoint.model.data_shape:
         raise DataNotFound(f"The {title} on this machine are not those that this model was encoded with.")

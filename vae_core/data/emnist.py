@@ -60,13 +60,13 @@ def load(config: DataConfig, split: Split) -> Dataset:
         each: shuffled(_size(part), config.split_seed) for each, part in PARTS.items()
     }
     indices = choose(config, split, pools).clone()
-    source = import_torchvision().datasets.EMNIST(root=root(), split="letters", train=split == "train")
-    if source.targets.min() < 1 or source.targets.max() > len(INFO.class_names):
+    images, labels = (idx.read(file) for file in _files(PARTS[split]))
+    if labels.min() < 1 or labels.max() > len(INFO.class_names):
         raise DataError(
             f"{INFO.name}: a label in {folder()} is not from 1 to 26; delete that folder and get it again."
         )
-    images = source.data[indices].mT.contiguous().unsqueeze(1)
-    return Dataset(INFO.name, images, indices, source.targets[indices].to(torch.int64) - 1, factors=None)
+    upright = images[indices].mT.contiguous().unsqueeze(1)
+    return Dataset(INFO.name, upright, indices, labels[indices].to(torch.int64) - 1, factors=None)
 
 
 def recipe() -> Recipe:
@@ -79,11 +79,14 @@ def recipe() -> Recipe:
     return Recipe(INFO.name, INFO.title, folder(), is_available, get, FILES, ("gzip.zip",))
 
 
+def _files(part: str) -> list[Path]:
+    """The images and the labels of an official part."""
+    return [folder() / f"emnist-letters-{part}-{kind}" for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
+
+
 def _size(part: str) -> int:
     """Return how many images an official part has, once its two files are known to fit together."""
-    images, labels = (
-        folder() / f"emnist-letters-{part}-{kind}" for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
-    )
+    images, labels = _files(part)
     for file in (images, labels):
         if not idx.is_whole(file):
             raise DataNotFound(

@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST and its relatives: is a file whole, and how to unpack it in one step.
+"""IDX, the file format of MNIST and its relatives: is a file whole, what is in it, and how to unpack it in one step.
 
 A file starts with two zero bytes, 8 for unsigned bytes and the number of dimensions, followed by each size as
 four bytes, most significant first. So it says itself how long it must be; a gzip file ends with the length of
@@ -12,6 +12,13 @@ import shutil
 import tempfile
 import zlib
 from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from vae_core.errors import DataError
 
 _LONGEST_HEADER = 16  # bytes: of images; labels have one dimension
 
@@ -32,6 +39,21 @@ def is_whole(path: Path) -> bool:
         return False
     length = 4 + 4 * len(sizes) + math.prod(sizes)
     return length == (_packed_length(path) if path.suffix == ".gz" else path.stat().st_size)
+
+
+def read(path: Path) -> UInt8[Tensor, "..."]:
+    """Return what a plain file holds.
+
+    Not by torchvision, whose import takes some 80 MB and a second or more, for a header and a run of bytes.
+
+    Raises:
+        DataError: the file is not a whole one any more.
+    """
+    sizes = shape(path)
+    content = np.fromfile(path, np.uint8, offset=0 if sizes is None else 4 + 4 * len(sizes))
+    if sizes is None or len(content) != math.prod(sizes):
+        raise DataError(f"{path} is no whole file of its kind; delete it and get the data again.")
+    return torch.from_numpy(content).view(sizes)
 
 
 def unpack(packed: Path) -> None:

@@ -30,6 +30,7 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+_PARTS: dict[Split, tuple[str, str]] = {"train": FILES[:2], "held-out": FILES[2:]}  # images and labels
 
 INFOS = {
     "mnist": DataInfo(
@@ -97,10 +98,7 @@ def load(config: DataConfig, split: Split) -> Dataset:
     """
     for file in FILES:
         _make_ready(config.name, file)
-    pools: dict[Split, Tensor] = {
-        "train": _shuffled_part(config, *FILES[:2]),
-        "held-out": _shuffled_part(config, *FILES[2:]),
-    }
+    pools: dict[Split, Tensor] = {part: _shuffled_part(config, *files) for part, files in _PARTS.items()}
     indices = choose(config, split, pools).clone()
     images, labels = _read(config.name, split)
     return Dataset(config.name, images[indices].unsqueeze(1), indices, labels[indices], factors=None)
@@ -176,12 +174,11 @@ def _shuffled_part(config: DataConfig, images: str, labels: str) -> Int64[Tensor
 
 
 def _read(name: str, split: Split) -> tuple[UInt8[Tensor, "n 28 28"], Int64[Tensor, " n"]]:
-    source = dataset_class(name)(root=root(), train=split == "train")
-    images, labels = source.data, source.targets
+    images, labels = (idx.read(raw_folder(name) / file) for file in _PARTS[split])
     classes = len(INFOS[name].class_names)
     if labels.max() >= classes:
         raise DataError(
             f"{name}: a label in {raw_folder(name)} is {int(labels.max())}, but labels are below {classes}; "
             f"delete that folder and get {name} again."
         )
-    return images.to(torch.uint8), labels.to(torch.int64)
+    return images, labels.to(torch.int64)

@@ -16,7 +16,7 @@ from itertools import accumulate, islice
 from typing import Any
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from vae_core.checkpoint import Checkpoint, Description
@@ -115,7 +115,7 @@ def to_measure(figures: Figures) -> tuple[str, ...]:
 
 def compare(
     checkpoint: Checkpoint,
-    examples: Float32[Tensor, "n *shape"] | None,
+    examples: UInt8[Tensor, "n *shape"] | Float32[Tensor, "n *shape"] | None,
     seed: int = 0,
     on_progress: Tell = lambda done, says: None,
     should_stop: ShouldStop = never,
@@ -132,7 +132,8 @@ def compare(
 
     Args:
         checkpoint: a model on the CPU.
-        examples: the reference codes' examples in their order, as `encode` takes them; None when they are not at hand.
+        examples: the reference codes' examples in their order, as a dataset or as `encode` takes them; None when they
+            are not at hand.
         seed: decides every draw.
         on_progress: hears the share that is done, and what is being done.
         should_stop: asked every few dozen codes.

@@ -36,7 +36,9 @@ Codes = Float32[np.ndarray, "n latent"]
 Examples = Callable[[int], Tensor | None]
 Against = Literal["images", "reconstructions"]
 
-GALLERY_NUMBERS = 2**24  # pixels of all images that realism compares with (64 MiB of float32)
+GALLERY_NUMBERS = (
+    2**24
+)  # pixels of all images that realism compares with (16 MiB of bytes, 64 of reconstructions)
 KEPT_NUMBERS = 2**23  # pixels of the last decoded images (32 MiB)
 MIN_GALLERY = 1000  # images, whatever their size
 _NO_CODES = (
@@ -153,7 +155,7 @@ class Measures:
         """Return how far each decoded image is from the nearest encoded one, and which reference example that is.
 
         Euclidean distance over pixels, in units of the median distance of an encoded image to its nearest other one.
-        `against` says what stands for the encoded images; of large ones the first so many as take 64 MiB (reference
+        `against` says what stands for the encoded images; of large ones the first so many as have 2**24 pixels (reference
         examples are in random order, so that these are a fair sample).
         """
         self._check(codes)
@@ -185,7 +187,8 @@ class Measures:
 
     def example(self, index: int) -> Float32[Tensor, "1 *shape"]:
         """Return the image that realism compares with at a reference example: itself or its reconstruction."""
-        return self._gallery().gallery.images[index].reshape(1, *self._model.data_shape)
+        image = self._gallery().gallery.images[index]
+        return model_input(image).reshape(1, *self._model.data_shape)
 
     # --- made on first use ------------------------------------------------------------------------------------
 
@@ -206,7 +209,7 @@ class Measures:
         if examples is None:
             shown = self._decoded(known.mean[:count].numpy())
             return _Compared(Gallery.of(shown, generator), "reconstructions")
-        return _Compared(Gallery.of(model_input(examples).flatten(1), generator), "images")
+        return _Compared(Gallery.of(examples.flatten(1), generator), "images")
 
     def _known(self) -> ReferenceCodes:
         if self._reference is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
 from vae_core.data import Dataset
@@ -23,6 +23,7 @@ BLOCK = 2**22  # squared distances held at a time (16 MiB)
 SAMPLE = 1000  # images that set the unit and the directions of a search
 DIRECTIONS = 256
 CANDIDATES = 8  # images measured in full for each picture
+ROUNDING = 1e-3  # by so much a bound may be wrong, relative to the squared distance that it bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +32,12 @@ class Gallery:
 
     A search is exact and yet quick: in an orthonormal basis of some directions, p being what lies in them and r the
     length of what does not, |q - x|^2 >= |p_q - p_x|^2 + (r_q - r_x)^2. The few images of the lowest bounds are measured
-    in full; where another one's bound does not rule it out, all are.
+    in full; where that leaves out one whose bound is no higher than what was found, so are all such ones.
+
+    Images of bytes stay bytes, a quarter of what they take as numbers; a pixel is a byte / 255, as in `model_input`.
     """
 
-    images: Float32[Tensor, "n pixels"]
+    images: UInt8[Tensor, "n pixels"] | Float32[Tensor, "n pixels"]
     unit: float
     centre: Float32[Tensor, " pixels"]
     norms: Float32[Tensor, " n"]  # squared, from the centre
@@ -43,7 +46,9 @@ class Gallery:
     outside: Float32[Tensor, " n"]
 
     @classmethod
-    def of(cls, images: Float32[Tensor, "n pixels"], generator: torch.Generator) -> Self:
+    def of(
+        cls, images: UInt8[Tensor, "n pixels"] | Float32[Tensor, "n pixels"], generator: torch.Generator
+    ) -> Self:
         """Prepare at least two images, which are kept as they are; 1000 of them at most, drawn at random, set the unit.
 
         Raises:
@@ -55,13 +60,15 @@ class Gallery:
             )
         chosen = torch.randperm(len(images), generator=generator)[:SAMPLE]
         with torch.inference_mode():
-            centre = images.mean(0)
-            basis = _directions(images[chosen] - centre)
-            norms = torch.cat([(part - centre).square().sum(1) for part in images.split(SAMPLE)])
-            inside = torch.cat([(part - centre) @ basis for part in images.split(SAMPLE)])
+            centre = model_input(images).mean(0)
+            sample = model_input(images[chosen])
+            basis = _directions(sample - centre)
+            placed = [_placed(model_input(part) - centre, basis) for part in torch.split(images, SAMPLE)]
+            norms, inside = (torch.cat(parts) for parts in zip(*placed, strict=True))
             outside = (norms - inside.square().sum(1)).clamp_min_(0).sqrt_()
             unprepared = cls(images, 0.0, centre, norms, basis, inside, outside)
-            unit = float(unprepared._search(images[chosen], chosen)[0].median())
+            everywhere = torch.arange(len(images))
+            unit = float(unprepared._search(sample, everywhere, chosen)[0].median())
         if unit <= 0:
             raise MeasureError(
                 "Most of the encoded images are equal to another one, so that there is no unit of realism; "
@@ -92,31 +99,50 @@ class Gallery:
             outside, self.outside, alpha=-2
         )
         lowest, candidates = bounds.topk(min(CANDIDATES + 1, len(self.images)), largest=False)
-        measured = (self.images[candidates[:, :CANDIDATES]] - pictures[:, None]).square_().sum(2)
+        near = model_input(self.images[candidates[:, :CANDIDATES]])
+        measured = (near - pictures[:, None]).square_().sum(2)
         best, place = measured.min(1)
         index = candidates.gather(1, place[:, None])[:, 0]
         doubtful = best > lowest[:, -1] + norms
-        distance = best.sqrt_()
+        distance = best.sqrt()
         if len(self.images) > CANDIDATES and doubtful.any():
-            distance[doubtful], index[doubtful] = self._search(pictures[doubtful])
+            reach = (best * (1 + ROUNDING) - norms)[doubtful, None]
+            plausible = (bounds[doubtful] <= reach).any(0).nonzero()[:, 0]
+            distance[doubtful], index[doubtful] = self._search(pictures[doubtful], plausible)
         return distance, index
 
     def _search(
-        self, pictures: Float32[Tensor, "m pixels"], besides: Int64[Tensor, " m"] | None = None
+        self,
+        pictures: Float32[Tensor, "m pixels"],
+        among: Int64[Tensor, " k"],
+        besides: Int64[Tensor, " m"] | None = None,
     ) -> tuple[Float32[Tensor, " m"], Int64[Tensor, " m"]]:
-        """As `nearest`, among all images; `besides` names one for each picture that is left out."""
+        """As `nearest`, measuring all of some images; `besides` says which of them is left out for each picture."""
         distances, indices = [], []
-        rows = _rows(len(self.images))
+        rows = _rows(len(among))
         for start in range(0, len(pictures), rows):
             part = pictures[start : start + rows]
             # |x - c|^2 - 2 (q - c).x is |q - x|^2 but for a number that is the same for all images x.
-            scores = torch.addmm(self.norms, part - self.centre, self.images.T, alpha=-2)
+            offsets = part - self.centre
+            scores = torch.cat([self._scores(offsets, some) for some in among.split(SAMPLE)], 1)
             if besides is not None:
                 scores[torch.arange(len(part)), besides[start : start + rows]] = torch.inf
-            found = scores.argmin(1)
-            distances.append((part - self.images[found]).norm(dim=1))
+            found = among[scores.argmin(1)]
+            distances.append((part - model_input(self.images[found])).norm(dim=1))
             indices.append(found)
         return torch.cat(distances), torch.cat(indices)
+
+    def _scores(
+        self, offsets: Float32[Tensor, "m pixels"], some: Int64[Tensor, " k"]
+    ) -> Float32[Tensor, "m k"]:
+        return torch.addmm(self.norms[some], offsets, model_input(self.images[some]).T, alpha=-2)
+
+
+def _placed(
+    offsets: Float32[Tensor, "n pixels"], basis: Float32[Tensor, "pixels directions"]
+) -> tuple[Float32[Tensor, " n"], Float32[Tensor, "n directions"]]:
+    """Squared norms, and coordinates in the basis."""
+    return offsets.square().sum(1), offsets @ basis
 
 
 @dataclass(frozen=True)
@@ -177,19 +203,23 @@ def prdc(
     )
 
 
-def examples_of(reference: ReferenceCodes, dataset: Dataset) -> Float32[Tensor, "n *shape"] | None:
-    """Return the examples whose codes a checkpoint keeps, in that order, as `encode` takes them.
+def examples_of(
+    reference: ReferenceCodes, dataset: Dataset
+) -> UInt8[Tensor, "n *shape"] | Float32[Tensor, "n *shape"] | None:
+    """Return the examples whose codes a checkpoint keeps, in that order, as the dataset holds them.
 
-    None where the dataset, usually the held-out split, lacks one of them.
+    They are the dataset's own memory where they are its first ones, in its order; else a copy. None where the dataset,
+    usually the held-out split, lacks one of them.
     """
     if isinstance(dataset.examples, Streamed) or not len(dataset):
         return None
+    if torch.equal(dataset.indices[: len(reference)], reference.indices):
+        return dataset.examples[: len(reference)]
     indices, order = dataset.indices.sort()
     places = torch.searchsorted(indices, reference.indices).clamp_max(len(indices) - 1)
     if not torch.equal(indices[places], reference.indices):
         return None
-    found: Tensor = model_input(dataset.examples[order[places]])
-    return found
+    return dataset.examples[order[places]]
 
 
 class _Watch:

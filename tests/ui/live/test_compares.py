@@ -251,6 +251,17 @@ def test_errors_are_those_of_pca_and_of_all_models_of_the_same_data(client, list
     assert point["error"] == pytest.approx(errors[3], rel=1e-4)
 
 
+@pytest.mark.parametrize(("train_size", "asked"), [(None, 1000), (1200, 1000), (300, 300)])
+def test_no_more_training_data_are_made_ready_than_pca_is_fitted_to(monkeypatch, train_size, asked):
+    config, sizes, load = DataConfig(name="digits", train_size=train_size), [], data.load
+    monkeypatch.setattr(
+        data, "load", lambda config, split: sizes.append(config.train_size) or load(config, split)
+    )
+    found = compare_files._train(config, 1000)
+    assert sizes == [asked]
+    assert torch.equal(found.examples, TRAIN.examples[:asked])
+
+
 def test_points_say_what_they_are(client, listed, vae):
     vae_point, _, linear = last(client, "reduction", model=vae.id)["models"]
     assert (vae_point["kind"], vae_point["architecture"], vae_point["beta"]) == ("vae", "mlp", 1.0)
@@ -260,7 +271,7 @@ def test_points_say_what_they_are(client, listed, vae):
         None,
         0.25,
     )
-    model, x = vae.checkpoint.model, examples(vae)
+    model, x = vae.checkpoint.model, model_input(examples(vae))
     with torch.no_grad():
         wrong = model.decode(model.encode(x).mean).mean - x
     assert vae_point["error"] == pytest.approx(float(wrong.square().mean()), rel=1e-5)

@@ -17,6 +17,7 @@ from vae_core.evaluation import headlines as core
 from vae_core.evaluation import worst
 from vae_core.evaluation.headlines import Headlines
 from vae_core.latent.metric import pullback
+from vae_core.models.inputs import model_input
 
 REPOSITORY = library.Path(library.__file__).parents[1]
 FOUND = Headlines({"continuity": 0.9, "realism_against": "images"}, {"completeness": "There is none."})
@@ -150,7 +151,7 @@ def test_holes_and_reconstructions_are_shown_as_they_are(lists):
 def test_the_usual_value_is_that_of_encoded_examples(lists, shown):
     mean = shown.checkpoint.reference.mean[: continuity_files.USUAL]
     assert lists["holes"]["typical"] is None
-    images = examples(shown)[: len(mean)].flatten(1)  # the digits are float32 in [0, 1]
+    images = model_input(examples(shown)[: len(mean)]).flatten(1)
     errors = (decoded(shown, mean.numpy()) - images).square().mean(1)
     assert lists["reconstructions"]["typical"] == pytest.approx(np.median(errors), rel=1e-4)
     for kind in ("cliffs", "drifts", "reconstructions"):

@@ -16,6 +16,7 @@ from vae_core.equations import generation
 from vae_core.equations.evidence import Grid
 from vae_core.errors import Stopped
 from vae_core.evaluation import posterior
+from vae_core.models.inputs import model_input
 
 CHECKPOINTS = library.Path(library.__file__).parents[1] / "checkpoints"
 QUIET, STAY, LEAVE = (lambda done, says="": None), (lambda: False), (lambda: True)
@@ -158,7 +159,7 @@ def test_generation_compares_with_the_images(client, shown):
     assert found["count"] == 60
     assert len(found["null"]) == 50
     assert found["null"] == sorted(found["null"])
-    images = models.examples(shown, 60)
+    images = model_input(models.examples(shown, 60))
     generator = torch.Generator().manual_seed(0)
     _, samples = generation.decoded_draws(shown.checkpoint.model, 60, generator)
     expected = generation.two_sample(samples, images, 50, generator)

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from tests.ui import making
 from tests.ui.live.conftest import TestClient
 from ui import library
-from ui.live import map_files, maps
+from ui.live import map_files, maps, splits
 from vae_core import checkpoint, data
 from vae_core import maps as core
 from vae_core.config import DataConfig, MapConfig, ProjectionConfig
@@ -38,7 +38,7 @@ def forgotten():
     yield
     map_files._shown.clear()
     map_files._log_density.cache_clear()
-    map_files._split.cache_clear()
+    splits.forget()
 
 
 @pytest.fixture
