@@ -335,10 +335,12 @@ class Explorer {
   // To the right and up is larger.
   pad() {
     let last = null, size = 1;
+    const hold = (on) => this.axes().forEach(({ index }) => this.sliders.get(index)?.hold(on));
     this.image.addEventListener("pointerdown", (event) => {
       this.image.setPointerCapture(event.pointerId);
       last = event;
       size = this.image.clientWidth; // measured once: asking for it at each move costs a layout
+      hold(true);
     });
     this.image.addEventListener(MOVE, (event) => {
       if (!last) return;
@@ -355,6 +357,7 @@ class Explorer {
       this.image.addEventListener(end, () => {
         if (last) this.commit();
         last = null;
+        hold(false);
       });
     }
   }

@@ -78,12 +78,14 @@ export class Slider {
       track.setPointerCapture(event.pointerId);
       track.focus({ preventScroll: true, focusVisible: false });
       this.dragging = track.getBoundingClientRect(); // measured once: asking for it at each move costs a layout
+      this.hold(true);
       this.drag(event);
     });
     track.addEventListener(MOVE, (event) => this.dragging && this.drag(event));
     const end = () => {
       if (!this.dragging) return;
       this.dragging = null;
+      this.hold(false);
       this.on.commit();
     };
     track.addEventListener("pointerup", end);
@@ -143,6 +145,11 @@ export class Slider {
   show(value) {
     this.point(value);
     this.tell();
+  }
+
+  // Whether its needle is about to move with a hand.
+  hold(on) {
+    this.element.classList.toggle("held", on);
   }
 
   // Only the needle, which moves without a layout.
