@@ -6,8 +6,10 @@ tells what it is of.
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import streamlit
 from playwright.sync_api import Browser, Page, Route
 
 from ui.live.assets import FOLDER
@@ -84,8 +86,12 @@ FAKES = """
   window.grey = (canvas) => canvas.getContext("2d").getImageData(0, 0, 1, 1).data[0];
 """
 
+# The font that the app shows its words in: how they wrap must not depend on what this machine has.
+FONT = next(Path(streamlit.__file__).parent.glob("static/static/media/SourceSansVF-Upright*.woff2"))
+
 PAGE = """<!doctype html><link rel="stylesheet" href="continuity-findings.css"><style>
-  :root { --st-font: sans-serif; --st-text-color: #1c2429; --st-background-color: #fff; --st-secondary-background-color: #f2f5f7;
+  @font-face { font-family: "Source Sans"; font-weight: 200 900; src: url("font.woff2") format("woff2"); }
+  :root { --st-font: "Source Sans"; --st-text-color: #1c2429; --st-background-color: #fff; --st-secondary-background-color: #f2f5f7;
     --st-border-color: #d5dbdf; --st-primary-color: #0b6b86; --st-link-color: #0b6b86; }
   @media (prefers-color-scheme: dark) { :root { --st-text-color: #e6edf0; --st-background-color: #101416;
     --st-secondary-background-color: #1e262b; --st-border-color: #37424a; --st-primary-color: #1c7f9c; --st-link-color: #4db6d0; } }
@@ -105,6 +111,7 @@ class Panel:
     def open(self, *, originals: bool = True, mapless: bool = False, **facts: object) -> "Panel":
         self.page.goto(f"{ORIGIN}/")
         self.run(FAKES, {"facts": facts, "originals": originals, "mapless": mapless})
+        self.run("await document.fonts.ready;")
         return self
 
     def run(self, script: str, arg: object = None):
@@ -122,6 +129,8 @@ class Panel:
         if name.endswith((".js", ".css")):
             kind = "text/javascript" if name.endswith(".js") else "text/css"
             route.fulfill(path=FOLDER / name, content_type=kind)
+        elif name == "font.woff2":
+            route.fulfill(path=FONT, content_type="font/woff2")
         else:
             route.fulfill(body=PAGE, content_type="text/html")
 
