@@ -248,19 +248,25 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         making.make(tmp_path / "file" / "runs")
 
 
-def test_a_folder_that_is_gone(tmp_path):
+def test_a_folder_that_is_gone_stays_gone_and_ends_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "vae_core.training.conduct.STATUS_EVERY_S", 0.0
+    )  # as on a machine that is slow enough
     run = making.make(tmp_path)
 
     def remove():
         import shutil
 
-        shutil.rmtree(run.folder, ignore_errors=True)
+        if run.status().state == "training":
+            shutil.rmtree(run.folder)
         return False
 
     with pytest.raises(
         (TrainingError, checkpoint.CheckpointError), match=r"could not be written|cannot be written"
     ):
         conduct(run, remove)
+    assert not (run.folder / "config.json").exists()
+    assert not (run.folder / "status.json").exists()
 
 
 def test_data_that_vanished(tmp_path):

@@ -306,7 +306,8 @@ class Run:
         """
         path = self.folder / name
         try:
-            path.parent.mkdir(exist_ok=True)
+            if path.parent != self.folder:  # a run's folder that somebody removed does not come back
+                path.parent.mkdir(exist_ok=True)
             write_atomically(path, content, durable=durable)
         except OSError as error:
             raise TrainingError(
