@@ -16,6 +16,8 @@ _CSS = """
     & > input:focus-visible { outline: none; }
   }
   .stApp .stMain:focus-visible { outline-offset: -2px; }
+  /* What holds these lines takes no place on the page. */
+  .stElementContainer:has(> .stHtml > style) { position: absolute; }
   @media (max-width: 46rem) { .stMainBlockContainer { padding: 4.4rem 0.8rem 1rem; } }
 </style>
 <script>document.getElementById("stMain")?.setAttribute("aria-label", "Page");</script>

@@ -34,7 +34,8 @@ def opened(folder):
 
 def test_models_of_the_same_data_are_named_with_their_figures(folder, opened):
     keep(folder, "a", {"continuity": 0.92, "completeness": 0.72, "elbo": -1.0}, latent_dim=3)
-    keep(folder, "b", {"completeness": 1, "continuity": "high"}, kind="autoencoder")
+    keep(folder, "b", {"completeness": 1}, kind="autoencoder")
+    keep(folder, "no-number", {"completeness": 1, "continuity": "high"})  # no file that can be opened
     keep(folder, "other-data", {"continuity": 0.9}, info=making.COLOURS)
     assert peers(opened) == [
         {"name": "a", "continuity": 0.92, "completeness": 0.72},

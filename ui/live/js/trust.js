@@ -28,10 +28,11 @@ export class Trust {
     this.leaving = new AbortController();
     document.addEventListener("visibilitychange", () => this.wake(), { signal: this.leaving.signal });
     // Told by the browser after its own layout: to ask whether it is visible would force one at every move.
+    // A screen further on counts as well: whoever scrolls there finds the figures.
     this.watch = new IntersectionObserver((entries) => {
       this.inView = entries.at(-1).isIntersecting;
       this.wake();
-    });
+    }, { rootMargin: "100% 0px" });
     this.watch.observe(root);
   }
 
