@@ -80,6 +80,7 @@ def test_back_and_forward_show_what_their_addresses_say(visitor):
     second = query(visitor)
     visitor.page.go_back()
     visitor.page.wait_for_url(lambda url: "/map" in url)
+    expect(visitor.find('.map[aria-busy="false"]')).to_be_visible()
     visitor.page.go_back()
     visitor.until(lambda: query(visitor) == first, "the first address")
     visitor.until(lambda: np.array_equal(visitor.pixels(), seen), "the first picture")
