@@ -1,4 +1,4 @@
-"""Which run is in view, or none, which shows the form of a new one; the address always names which.
+"""Which run is in view, or none, which shows the form of a new one; the address names which.
 
 An address that names a run opens it, one that names the form opens that. /train alone opens what this session looked
 at last, or a run that is at work, or the form.
@@ -51,8 +51,12 @@ def _said() -> str | None:
 
 
 def _name(wanted: str) -> None:
-    """Let the address name what is in view."""
-    if _said() != wanted:
+    """Let the address name what is in view; /train alone stays as it is over the form.
+
+    Streamlit makes each change of an address a step of the browser's history: naming the form as well would turn
+    the way back to the page before into a step that leads here again.
+    """
+    if (_said() or "") != wanted:
         st.query_params.from_dict({"run": wanted} if wanted else {"show": "form"})
     st.session_state[_NAMED] = wanted
 

@@ -209,7 +209,7 @@ def address(page):
 def test_train_alone_opens_what_is_at_work_or_else_the_form(page, root):
     making.make(root, "Not started").say(Status(state="finished"))
     page.run()
-    assert address(page) == ({"show": "form"}, True)
+    assert address(page) == ({}, True)
 
     busy = making.make(root, "At work")
     making.make(root, "A newer one, not started")
@@ -234,7 +234,7 @@ def test_the_address_names_what_is_seen_and_brings_it_back(page, root):
 
     page.query_params.clear()  # a link to Train on another page
     page.run()
-    assert address(page) == ({"show": "form"}, True)
+    assert address(page) == ({}, True)
     page.query_params.clear()
     page.query_params["run"] = second.id  # the browser's history
     page.run()
