@@ -80,15 +80,18 @@ def test_back_and_forward_show_what_their_addresses_say(visitor):
     second = query(visitor)
     visitor.page.go_back()
     visitor.page.wait_for_url(lambda url: "/map" in url)
+    model = visitor.page.get_by_test_id("stSelectbox").locator("input").first
+    expect(model).to_have_value(DIGITS)  # as its address says
     expect(visitor.find('.map[aria-busy="false"]')).to_be_visible()
     visitor.page.go_back()
     visitor.until(lambda: query(visitor) == first, "the first address")
+    visitor.painted().rested()
     visitor.until(lambda: np.array_equal(visitor.pixels(), seen), "the first picture")
     visitor.page.go_forward()
     visitor.page.wait_for_url(lambda url: "/map" in url)
     visitor.page.go_forward()
     visitor.until(lambda: query(visitor) == second, "the second address")
-    expect(visitor.page.get_by_test_id("stSelectbox").locator("input").first).to_have_value("mnist-vae-2d")
+    expect(model).to_have_value("mnist-vae-2d")
 
 
 # --- a link shows what is seen --------------------------------------------------------------------------------
