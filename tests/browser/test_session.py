@@ -94,6 +94,29 @@ def test_back_and_forward_show_what_their_addresses_say(visitor):
     expect(model).to_have_value("mnist-vae-2d")
 
 
+@pytest.mark.parametrize("wait_ms", [0, 30, 120, 400])
+def test_two_quick_steps_back_lead_to_the_first_address_and_forward_again(visitor, wait_ms):
+    visitor.drag(0, 0.4, 0.8)
+    first = query(visitor)
+    go_to(visitor, "Map")
+    visitor.page.wait_for_url(lambda url: "model=" in url)
+    go_to(visitor, "Continuity")
+    visitor.page.wait_for_url(lambda url: "model=" in url)
+    steps = visitor.page.evaluate("history.length")
+    visitor.page.evaluate(
+        "async (ms) => { history.back(); await new Promise((then) => setTimeout(then, ms)); history.back(); }",
+        wait_ms,
+    )
+    visitor.until(lambda: urlsplit(visitor.page.url).path == "/", "Explore's address")
+    visitor.painted().rested()
+    assert query(visitor) == first
+    for path in ("/map", "/continuity"):
+        visitor.page.go_forward()
+        visitor.page.wait_for_url(lambda url, path=path: urlsplit(url).path == path)
+    expect(visitor.find(".continuity")).to_be_visible()
+    assert visitor.page.evaluate("history.length") == steps
+
+
 # --- a link shows what is seen --------------------------------------------------------------------------------
 
 

@@ -1,7 +1,11 @@
-"""The HTML page that everything else comes into: Streamlit's own, told where its server is.
+"""The HTML page that everything else comes into: Streamlit's own, told two things that its JavaScript cannot know.
 
 A link to a page, such as /train, lets Streamlit's JavaScript look for a server below that page first, which costs two
 requests that fail, two errors in the browser's console, and time. Only the server knows that `train` is a page of ours.
+
+Streamlit pushes the address of a page whenever a run of it begins and the browser is elsewhere. After Back, a run that
+had begun before so puts its own page on top of the history, and all that Forward led to is gone. Nobody goes to a page
+without a click or a key: until there is one, the history stays as Back and Forward left it.
 """
 
 from pathlib import Path
@@ -13,6 +17,12 @@ from starlette.routing import Route
 
 _STREAMLITS = Path(streamlit.__file__).parent / "static" / "index.html"
 _PAGES = Path(__file__).parents[2] / "pages"
+_HISTORY = (
+    "<script>{ let went = false; const push = history.pushState;"
+    ' addEventListener("popstate", () => (went = true), true);'
+    ' for (const act of ["pointerdown", "keydown", "click"]) addEventListener(act, () => (went = false), true);'
+    " history.pushState = function (...step) { if (!went) push.apply(this, step); }; }</script>"
+)
 
 
 def routes() -> list[Route]:
@@ -32,8 +42,8 @@ def told(html: str, names: list[str]) -> str:
     The browser works it out, since a proxy may show the server below any path.
     """
     page = "|".join(names)
-    script = (
+    server = (
         "<script>window.__streamlit = { ...window.__streamlit, "
         f'BACKEND_BASE_URL: location.origin + location.pathname.replace(/\\/({page})?\\/*$/, "/") }};</script>'
     )
-    return html.replace("<head>", f"<head>\n    {script}", 1)
+    return html.replace("<head>", f"<head>\n    {server}\n    {_HISTORY}", 1)

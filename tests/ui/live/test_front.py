@@ -12,17 +12,18 @@ def client():
     return TestClient(Starlette(routes=front.routes()))
 
 
-def test_every_page_is_streamlits_with_one_line_more(client):
+def test_every_page_is_streamlits_with_two_lines_more(client):
     plain = front._STREAMLITS.read_text(encoding="utf-8").splitlines()
     for path in ("/", "/train", "/equations"):
         answer = client.get(path)
         assert answer.headers["content-type"].startswith("text/html")
         assert answer.headers["cache-control"] == "no-cache"
         lines = answer.text.splitlines()
-        (added,) = (line for line in lines if line not in plain)
-        assert "BACKEND_BASE_URL" in added
-        assert [line for line in lines if line != added] == plain
-        assert lines.index(added) < next(at for at, line in enumerate(lines) if 'type="module"' in line)
+        server, history = (line for line in lines if line not in plain)
+        assert "BACKEND_BASE_URL" in server
+        assert "history.pushState" in history
+        assert [line for line in lines if line not in (server, history)] == plain
+        assert lines.index(history) < next(at for at, line in enumerate(lines) if 'type="module"' in line)
 
 
 def test_any_other_address_stays_streamlits(client):

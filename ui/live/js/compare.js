@@ -6,6 +6,7 @@ import { Column } from "./compare-column.js";
 import { Figures, FIGURES } from "./compare-figures.js";
 import { Items, ITEMS } from "./compare-items.js";
 import { Remote, buttons } from "./remote.js";
+import { write } from "./address.js";
 import { Reduction, REDUCTION } from "./compare-reduction.js";
 import { Subspaces, SUBSPACES } from "./compare-subspaces.js";
 import { Stroll, STROLL } from "./compare-stroll.js";
@@ -131,12 +132,9 @@ class Compare {
     };
   }
 
-  // The address opens this comparison again. Replaced, not pushed: Back leaves the page.
   address() {
     if (!this.started) return;
-    const url = new URL(location), models = this.facts.models.map(({ model }) => model.name).join(",");
-    url.search = new URLSearchParams(Object.fromEntries(Object.entries({ models, ...this.state() }).filter(([, value]) => value)));
-    history.replaceState(history.state, "", url);
+    write("compare", { models: this.facts.models.map(({ model }) => model.name).join(","), ...this.state() });
   }
 
   close() {

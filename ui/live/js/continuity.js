@@ -7,6 +7,7 @@ import { FINDINGS, Findings } from "./continuity-findings.js";
 import { HEADLINES, Headlines } from "./continuity-headlines.js";
 import { MAPS, Maps } from "./continuity-maps.js";
 import { Remote, buttons, list } from "./remote.js";
+import { write } from "./address.js";
 import { POSTERIOR, Posterior } from "./posterior.js";
 
 const TABS = { maps: "Maps", worst: "Worst places", posterior: "Posterior" };
@@ -96,13 +97,10 @@ class Continuity {
     this.tell("explore", { model: this.facts.model.id, values: Array.from(code) });
   }
 
-  // The address opens this page again. Replaced, not pushed: Back leaves the page.
   address() {
     if (!this.started) return;
-    const url = new URL(location), { maps, posterior } = this.parts;
-    const said = { model: this.facts.model.name, tab: this.tab, ...maps.state(), ...posterior.state() };
-    url.search = new URLSearchParams(Object.fromEntries(Object.entries(said).filter(([, value]) => value)));
-    history.replaceState(history.state, "", url);
+    const { maps, posterior } = this.parts;
+    write("continuity", { model: this.facts.model.name, tab: this.tab, ...maps.state(), ...posterior.state() });
   }
 
   close() {

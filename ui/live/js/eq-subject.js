@@ -2,6 +2,7 @@
 
 import { bytes } from "./posterior-data.js";
 import { fetchTold, post } from "./told.js";
+import { write } from "./address.js";
 import { paint } from "./paint.js";
 
 const SUBJECT = `
@@ -115,9 +116,7 @@ export class ModelStep {
 
 function choose(x) {
   shared = x;
-  const url = new URL(location);
-  url.searchParams.set("x", `${x.label}/${x.nth}`);
-  history.replaceState(history.state, "", url);
+  write("equations", { ...Object.fromEntries(new URLSearchParams(location.search)), x: `${x.label}/${x.nth}` });
   for (const step of steps) if (step.begun) step.open();
 }
 

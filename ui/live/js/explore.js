@@ -4,6 +4,7 @@
 // of a code only when a move is over ("commit"), which keeps script runs out of the loop.
 
 import { codeText, parseCode } from "./code-text.js";
+import { write } from "./address.js";
 import { Channel, DECODE } from "./socket.js";
 import { paint } from "./paint.js";
 import { Remote, buttons } from "./remote.js";
@@ -253,11 +254,9 @@ class Explorer {
     this.sendCommit(this.model.id, this.z);
   }
 
-  // The address opens this view again. Replaced, not pushed: Back leaves the page.
   address() {
-    const url = new URL(location), item = this.item && { item: this.item };
-    url.search = new URLSearchParams({ model: this.model.name, z: codeText(this.history[this.cursor]), ...item, smooth: Number(this.smoothed) });
-    history.replaceState(history.state, "", url);
+    const z = codeText(this.history[this.cursor]), smooth = this.smoothed ? "1" : "0";
+    write("", { model: this.model.name, z, item: this.item, smooth });
   }
 
   commitSoon() {

@@ -17,6 +17,7 @@ import { Search, SEARCH } from "./map-search.js";
 import { Stage, STAGE } from "./map-stage.js";
 import { Tiles } from "./map-tiles.js";
 import { fade } from "./map-raster.js";
+import { write } from "./address.js";
 import { parsePolygon, polygonText, simplify } from "./map-lasso.js";
 
 const HISTORY = 100;
@@ -392,27 +393,21 @@ class MapPage {
     this.address();
   }
 
-  // The address opens this map again. Replaced, not pushed: Back leaves the page.
   address() {
     if (!this.started) return;
     const said = new URLSearchParams({ model: this.facts.model.name, ...this.facts.address, colour: this.colours.name });
-    const url = new URL(location);
-    if (this.facts.note) return this.promise(url, said);
+    if (this.facts.note) return this.promise(said);
     if (this.stage.zoom !== 1 || !this.stage.view.equals(this.stage.home)) said.set("view", this.stage.view.text);
     const polygon = this.selection?.polygon;
     if (polygon?.length) said.set("lasso", polygonText(polygon.length > 2 * ADDRESS_CORNERS ? simplify(polygon, 2 / this.stage.view.scale) : polygon));
-    this.write(url, said);
+    write("map", Object.fromEntries(said));
   }
 
   // The address of a map that is not there yet: the view and the lasso that its link came with stay for it.
-  promise(url, said) {
-    for (const name of this.linked ? [] : ["view", "lasso"]) if (url.searchParams.has(name)) said.set(name, url.searchParams.get(name));
-    this.write(url, said);
-  }
-
-  write(url, said) {
-    url.search = said;
-    history.replaceState(history.state, "", url);
+  promise(said) {
+    const now = new URLSearchParams(location.search);
+    for (const name of this.linked ? [] : ["view", "lasso"]) if (now.has(name)) said.set(name, now.get(name));
+    write("map", Object.fromEntries(said));
   }
 
   // --- buttons -------------------------------------------------------------------------------------------------

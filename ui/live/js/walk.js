@@ -10,6 +10,7 @@ import { Plane, PLANE } from "./walk-plane.js";
 import { Shades } from "./walk-shades.js";
 import { Trust } from "./trust.js";
 import { Channel, DECODE } from "./socket.js";
+import { write } from "./address.js";
 import { codeText } from "./code-text.js";
 import { paint } from "./paint.js";
 
@@ -169,14 +170,10 @@ class Walk {
     });
   }
 
-  // The address opens this walk again. Replaced, not pushed: Back leaves the page.
   address() {
     if (!this.started || !this.grid) return;
     this.find(".command").textContent = this.planes.command(this.grid?.shown);
-    const url = new URL(location);
-    const said = { model: this.facts.model.name, tab: this.tab, ...this.planes.state(), ...this.paths.state() };
-    url.search = new URLSearchParams(Object.fromEntries(Object.entries(said).filter(([, value]) => value)));
-    history.replaceState(history.state, "", url);
+    write("walk", { model: this.facts.model.name, tab: this.tab, ...this.planes.state(), ...this.paths.state() });
   }
 
   close() {
