@@ -30,7 +30,7 @@ PRELUDE = f"""
         pixels.set([level(payload[k * width]), level(payload[k * width + 1]), corner ? 255 : 0], at);
       }}
     }}
-    return {{ count, height: SIDE, width: SIDE, channels: 3, pixels }};
+    return {{ count, height: SIDE, width: SIDE, channels: 3, took: 0.1 * count, pixels }};
   }};
   // The line to the server, as channels of which each has one request under way; answers come in the order of the requests.
   // auto: answer in the next task; else the test says `channel.answer()`.
@@ -384,15 +384,27 @@ def test_the_tiles_around_the_screen_wait_until_it_is_complete(run):
 def test_a_hold_up_is_forgotten_though_all_requests_are_small(run):
     script = """
       const { Pace } = await load("walk-stream"), pace = new Pace();
-      pace.add(25, 20);
-      pace.add(256, 600);
+      pace.decoded(25, 600);
+      pace.came(25, 620);
       const held = pace.count;
-      for (let k = 0; k < 12; k++) { const n = pace.count; pace.add(n, 4 + 0.16 * n); }
+      for (let k = 0; k < 60; k++) { const n = pace.count; pace.decoded(n, 0.33 * n * (1 + (k % 4))); pace.came(n, 4 + 0.33 * n); }
       return [held, pace.count];
     """
     held, then = run(script)
     assert held == 25
-    assert then > 60  # 0.16 ms a tile would allow 100
+    assert then == pytest.approx(100, rel=0.2)  # tiles of 0.33 ms in 33 ms, when nothing else is done
+
+
+def test_a_decoder_that_has_become_slower_is_asked_for_less(run):
+    script = """
+      const { Pace } = await load("walk-stream"), pace = new Pace();
+      pace.decoded(100, 10);
+      pace.came(100, 10);
+      const before = pace.count;
+      for (let k = 0; k < 60; k++) pace.decoded(pace.count, pace.count);
+      return [before, pace.count];
+    """
+    assert run(script) == [330, 33]
 
 
 def test_the_newest_view_wins(run):
@@ -463,37 +475,41 @@ def test_a_slider_that_keeps_moving_refreshes_every_corner(run):
     assert run(script) > 15  # 40 answers of 25 tiles refresh 400 tiles twice
 
 
-def test_requests_are_as_large_as_their_time_allows_whatever_the_way_takes(run):
+def test_requests_are_as_large_as_decoding_and_the_line_allow_whatever_an_answer_waits_for(run):
     script = """
       const { Pace } = await load("walk-stream");
-      return ARG.map(([way, each, noise]) => {
+      return ARG.map(([waits, decoding, carrying]) => {
         const pace = new Pace(), first = pace.count;
-        for (let k = 0; k < 30; k++) { const n = k % 3 ? pace.count : 22; pace.add(n, way + each * n * (1 + noise * Math.sin(7 * k))); }
+        for (let k = 0; k < 60; k++) {
+          const n = k % 3 ? pace.count : 22;
+          pace.decoded(n, decoding * n);
+          pace.came(n, waits * (1 + Math.sin(7 * k) ** 2) + (decoding + carrying) * n);
+        }
         return [first, pace.count];
       });
     """
-    cases = [[1, 0.04, 0], [15, 0.04, 0], [3, 0.16, 0], [3, 0.16, 0.3], [2, 3, 0], [2, 0.001, 0]]
+    cases = [(1, 0.02, 0.01), (25, 0.02, 0.01), (3, 0.33, 0.01), (25, 0.33, 0.01), (3, 3, 0), (10, 0.02, 1)]
     counts = run(script, cases)
     assert {first for first, _ in counts} == {256}
     assert [count for _, count in counts] == [
-        pytest.approx(400, rel=0.3),
-        pytest.approx(400, rel=0.3),  # a busy machine: more and smaller requests would take longer
-        pytest.approx(100, rel=0.5),
-        pytest.approx(100, rel=0.5),
+        1024,  # of which decoding takes 20 ms
+        1024,  # a busy machine: more and smaller requests would take longer
+        pytest.approx(100, rel=0.01),
+        pytest.approx(100, rel=0.01),
         25,
-        1024,
+        pytest.approx(90, rel=0.2),  # a slow line: 1 ms a tile, and 100 ms in all
     ]
 
 
 def test_a_long_slow_pan_does_not_unlearn_what_a_tile_takes(run):
     script = """
       const { Pace } = await load("walk-stream"), pace = new Pace(), counts = [];
-      for (let k = 0; k < 20; k++) { const n = k % 2 ? pace.count : 22; pace.add(n, 3 + 0.16 * n); }
-      for (let k = 0; k < 300; k++) { pace.add(18 + (k % 3), 8 + 5 * Math.sin(3 * k)); counts.push(pace.count); }
+      for (let k = 0; k < 20; k++) { const n = pace.count; pace.decoded(n, 0.1 * n); pace.came(n, 3 + 0.1 * n); }
+      for (let k = 0; k < 300; k++) { const n = 18 + (k % 3); pace.decoded(n, 0.1 * n); pace.came(n, 8 + 5 * Math.sin(3 * k)); counts.push(pace.count); }
       return counts;
     """
     counts = run(script)
-    assert 70 < min(counts) <= max(counts) < 150
+    assert set(counts) == {330}
 
 
 def test_memory_is_bounded_and_the_least_recently_used_goes_first(run):

@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TypeVar
 
 import numpy as np
@@ -24,9 +25,17 @@ MAX_BATCH_CODES = 4096  # 50 MB of 64x64 colour images; a larger batch decodes n
 
 
 @dataclass(frozen=True, eq=False)
+class Decoded:
+    """The images of one request, and its share of the seconds that its batch took."""
+
+    pixels: UInt8[np.ndarray, "count height width channels"]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
 class _Waiter:
     codes: np.ndarray
-    answer: Future[np.ndarray]
+    answer: Future[Decoded]
 
 
 class Batcher:
@@ -46,15 +55,13 @@ class Batcher:
         with self._lock:
             return sum(len(queue) for queue in self._queues.values())
 
-    async def decode(
-        self, model: LiveModel, codes: Float32[np.ndarray, "count dim"]
-    ) -> UInt8[np.ndarray, "count height width channels"]:
+    async def decode(self, model: LiveModel, codes: Float32[np.ndarray, "count dim"]) -> Decoded:
         """Decode codes (count, latent_dim), of the model's own width, in the next batch.
 
         An exception of `model.decode` is raised in every request of its batch. A cancelled request is
         left out of its batch, or its answer dropped; the others do not notice.
         """
-        answer: Future[np.ndarray] = Future()
+        answer: Future[Decoded] = Future()
         with self._lock:
             self._queues.setdefault(model, deque()).append(_Waiter(codes, answer))
         # One job per request, though a batch may serve many: jobs never run out before requests do.
@@ -80,6 +87,7 @@ class Batcher:
         if taken is None:
             return
         model, batch = taken
+        began = perf_counter()
         try:
             parts = _decode_together(model, [waiter.codes for waiter in batch])
         except BaseException as error:  # whatever it was, nobody may be left waiting
@@ -87,8 +95,9 @@ class Batcher:
             for waiter in batch:
                 waiter.answer.set_exception(failure)
             return
+        each = (perf_counter() - began) / sum(map(len, parts))
         for waiter, part in zip(batch, parts, strict=True):
-            waiter.answer.set_result(part)
+            waiter.answer.set_result(Decoded(part, each * len(part)))
 
     def _take(self) -> tuple[LiveModel, list[_Waiter]] | None:
         with self._lock:

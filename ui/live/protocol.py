@@ -7,7 +7,8 @@
              MEASURE float32[count * width], codes as for DECODE; height is the measure (`Measure`).
                      CLIFFS_IN_PLANE: the first two rows are the axes of the plane. TRUST: one row.
     answer   u32 request_id, u16 kind, then
-             DECODE  u16 count, height, width, channels, 0; uint8[count * height * width * channels]
+             DECODE  u16 count, height, width, channels, took; uint8[count * height * width * channels]
+                     took: what decoding them took, in units of 10 microseconds, 0.65 s at most
              ENCODE  u16 latent_dim, height, width, channels, has_std; float32[latent_dim] posterior mean,
                      float32[latent_dim] posterior std (zeros without one), uint8[height * width * channels]
                      the picture as it was fitted to the model's data
@@ -44,6 +45,7 @@ _ID = struct.Struct("<I")
 _ITEM = struct.Struct("<iI")  # label, nth
 _PLACE = struct.Struct("<ii")  # position, label
 _FLOAT = np.dtype("<f4")
+_TOOK_PER_S, _MOST_TOOK = 100_000, 2**16 - 1
 _Number = TypeVar("_Number", bound=np.generic)
 
 
@@ -160,10 +162,11 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class DecodeAnswer:
-    """Decoded images, one per code asked for, in the same order."""
+    """Decoded images, one per code asked for, in the same order, and what decoding them took."""
 
     request_id: int
     pixels: UInt8[np.ndarray, "count height width channels"]
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +213,7 @@ class _AnswerHeader(NamedTuple):
     height: int
     width: int
     channels: int
-    last: int  # reserved, or has_std, or columns
+    last: int  # took, or has_std, or columns
 
 
 def parse_request(frame: bytes) -> Request:
@@ -275,9 +278,12 @@ def pack_measure_request(
     return header + codes.astype(_FLOAT).tobytes()
 
 
-def pack_decoded(request_id: int, pixels: UInt8[np.ndarray, "count height width channels"]) -> bytes:
-    """Write the answer to a decode request."""
-    header = _ANSWER.pack(request_id, Kind.DECODE, *pixels.shape, 0)
+def pack_decoded(
+    request_id: int, pixels: UInt8[np.ndarray, "count height width channels"], seconds: float
+) -> bytes:
+    """Write the answer to a decode request, and how many seconds decoding took."""
+    took = min(round(seconds * _TOOK_PER_S), _MOST_TOOK)
+    header = _ANSWER.pack(request_id, Kind.DECODE, *pixels.shape, took)
     # join reads the array's own memory: a frame of many images is copied once, not twice.
     return b"".join((header, np.ascontiguousarray(pixels).data))
 
@@ -314,7 +320,8 @@ def parse_answer(frame: bytes) -> Answer:
     if header.kind == Kind.DECODE:
         shape = (header.first, header.height, header.width, header.channels)
         _check_length(header.request_id, payload, prod(shape), "images")
-        return DecodeAnswer(header.request_id, _array(payload, np.dtype(np.uint8), shape))
+        pixels = _array(payload, np.dtype(np.uint8), shape)
+        return DecodeAnswer(header.request_id, pixels, header.last / _TOOK_PER_S)
     if header.kind == Kind.ENCODE:
         return EncodeAnswer(header.request_id, _encoded(header, payload))
     if header.kind == Kind.ITEM and len(payload) >= _PLACE.size:

@@ -152,7 +152,8 @@ class _Connection:
         model = await _find(request)
         if isinstance(request, DecodeRequest):
             check_width(request, model.latent_dim)
-            return pack_decoded(request.request_id, await self._batcher.decode(model, request.codes))
+            decoded = await self._batcher.decode(model, request.codes)
+            return pack_decoded(request.request_id, decoded.pixels, decoded.seconds)
         if isinstance(request, ItemRequest):
             work = _able(model, model.item, "encoded data", request)
             return pack_item(request.request_id, await _apart(work, request.label, request.nth))

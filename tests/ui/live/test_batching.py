@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.patience import PATIENCE_S
-from ui.live.batching import Batcher
+from ui.live.batching import Batcher, Decoded
 from ui.live.registry import LiveModel
 
 Answer = TypeVar("Answer")
@@ -32,7 +32,7 @@ async def until_waiting(batcher: Batcher, number: int) -> None:
         await asyncio.sleep(0)
 
 
-async def hold_up(batcher: Batcher, model: LiveModel, decoder) -> "asyncio.Task[np.ndarray]":
+async def hold_up(batcher: Batcher, model: LiveModel, decoder) -> "asyncio.Task[Decoded]":
     """Start a decode and return once the worker is inside it."""
     decoder.hold()
     task = asyncio.create_task(batcher.decode(model, codes(0)))
@@ -41,12 +41,12 @@ async def hold_up(batcher: Batcher, model: LiveModel, decoder) -> "asyncio.Task[
 
 
 def test_one_request_is_decoded_at_once(batcher, model, decoder) -> None:
-    pixels = run(batcher.decode(model, codes(3, 4)))
-    np.testing.assert_array_equal(pixels, decoder.paint(codes(3, 4)))
+    decoded = run(batcher.decode(model, codes(3, 4)))
+    np.testing.assert_array_equal(decoded.pixels, decoder.paint(codes(3, 4)))
 
 
 def test_requests_waiting_behind_a_decode_become_one_batch(batcher, model, decoder) -> None:
-    async def story() -> list[np.ndarray]:
+    async def story() -> list[Decoded]:
         first = await hold_up(batcher, model, decoder)
         rest = [asyncio.create_task(batcher.decode(model, codes(*group))) for group in ((1,), (2, 3), (4,))]
         await until_waiting(batcher, 3)
@@ -55,7 +55,20 @@ def test_requests_waiting_behind_a_decode_become_one_batch(batcher, model, decod
 
     answers = run(story())
     assert [batch[:, 0].tolist() for batch in decoder.batches] == [[0], [1, 2, 3, 4]]
-    assert [answer[:, 0, 0, 0].tolist() for answer in answers] == [[0], [1], [2, 3], [4]]
+    assert [answer.pixels[:, 0, 0, 0].tolist() for answer in answers] == [[0], [1], [2, 3], [4]]
+
+
+def test_a_batch_s_time_is_shared_by_its_codes(batcher, model, decoder) -> None:
+    async def story() -> list[Decoded]:
+        first = await hold_up(batcher, model, decoder)
+        rest = [asyncio.create_task(batcher.decode(model, codes(*group))) for group in ((1,), (2, 3, 4))]
+        await until_waiting(batcher, 2)
+        decoder.release()
+        return await asyncio.gather(first, *rest)
+
+    held, one, three = run(story())
+    assert min(held.seconds, one.seconds) > 0
+    assert three.seconds == pytest.approx(3 * one.seconds)
 
 
 def test_a_batch_is_bounded_but_never_empty(model, decoder) -> None:
@@ -100,7 +113,7 @@ def test_models_are_not_mixed_and_take_turns(decoder) -> None:
 
 
 def test_a_cancelled_request_is_left_out_of_its_batch(batcher, model, decoder) -> None:
-    async def story() -> list[np.ndarray]:
+    async def story() -> list[Decoded]:
         first = await hold_up(batcher, model, decoder)
         leaver = asyncio.create_task(batcher.decode(model, codes(1)))
         stayer = asyncio.create_task(batcher.decode(model, codes(2)))
@@ -111,7 +124,7 @@ def test_a_cancelled_request_is_left_out_of_its_batch(batcher, model, decoder) -
         decoder.release()
         return [await stayer]
 
-    assert run(story())[0][0, 0, 0, 0] == 2
+    assert run(story())[0].pixels[0, 0, 0, 0] == 2
     assert [batch[:, 0].tolist() for batch in decoder.batches] == [[0], [2]]
 
 
@@ -148,7 +161,7 @@ def test_a_fault_reaches_every_request_of_its_batch_and_no_other(batcher, model,
     assert isinstance(one, RuntimeError)
     assert isinstance(two, RuntimeError)
     for answer in (first, other, later):
-        assert isinstance(answer, np.ndarray)
+        assert isinstance(answer, Decoded)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +186,7 @@ def test_a_decoder_may_write_to_its_codes(batcher) -> None:
         batch += 1
         return np.full((len(batch), 1, 1, 1), batch[0, 0], np.uint8)
 
-    assert run(batcher.decode(LiveModel("a" * 16, 2, decode), seen)).item() == 2
+    assert run(batcher.decode(LiveModel("a" * 16, 2, decode), seen)).pixels.item() == 2
     assert seen[0, 0] == 1
 
 
@@ -184,7 +197,7 @@ def test_one_batcher_serves_one_event_loop_after_another(batcher, model, decoder
 
     run(leave_early())  # that loop is closed while its decode still runs
     decoder.release()
-    assert run(batcher.decode(model, codes(6)))[0, 0, 0, 0] == 6
+    assert run(batcher.decode(model, codes(6))).pixels[0, 0, 0, 0] == 6
 
 
 def test_other_work_is_done_by_the_same_worker_and_its_faults_are_passed_on(batcher, model, decoder) -> None:
@@ -220,6 +233,6 @@ def test_closing_drops_what_waits(model, decoder) -> None:
             await waiting
         decoder.release()
         await closing
-        assert (await first)[0, 0, 0, 0] == 0
+        assert (await first).pixels[0, 0, 0, 0] == 0
 
     run(story())

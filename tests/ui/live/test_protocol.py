@@ -77,11 +77,18 @@ def test_an_encode_request_has_the_documented_bytes() -> None:
 
 
 def test_a_decode_answer_has_the_documented_bytes() -> None:
-    frame = pack_decoded(9, np.arange(12, dtype=np.uint8).reshape(2, 3, 2, 1))
+    frame = pack_decoded(9, np.arange(12, dtype=np.uint8).reshape(2, 3, 2, 1), 0.0051)
     assert (
         frame.hex()
-        == "09000000" + "0000" + "0200" + "0300" + "0200" + "0100" + "0000" + bytes(range(12)).hex()
+        == "09000000" + "0000" + "0200" + "0300" + "0200" + "0100" + "fe01" + bytes(range(12)).hex()
     )
+
+
+@pytest.mark.parametrize(("took", "said"), [(0, 0), (0.00004, 0.00004), (0.65, 0.65), (9, 0.65535)])
+def test_a_decode_answer_says_what_it_took(took: float, said: float) -> None:
+    answer = parse_answer(pack_decoded(9, np.zeros((1, 2, 2, 1), np.uint8), took))
+    assert isinstance(answer, DecodeAnswer)
+    assert answer.seconds == pytest.approx(said)
 
 
 @pytest.mark.parametrize("std", [None, np.array([2.0], np.float32)])
@@ -113,7 +120,7 @@ def test_encode_requests_survive_the_journey(request_id: int, model_id: str, pic
 def test_decode_answers_survive_the_journey(request_id: int, pixels: np.ndarray) -> None:
     whole = np.concatenate([pixels, pixels])  # an answer is often a slice of a batch, or not contiguous
     for images in (pixels, whole[len(pixels) :], pixels.transpose(0, 2, 1, 3)):
-        answer = parse_answer(pack_decoded(request_id, images))
+        answer = parse_answer(pack_decoded(request_id, images, 0.01))
         assert isinstance(answer, DecodeAnswer)
         assert answer.request_id == request_id
         np.testing.assert_array_equal(answer.pixels, images)

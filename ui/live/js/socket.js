@@ -169,7 +169,8 @@ function parse(buffer) {
   const short = (i) => view.getUint16(4 + 2 * i, true);
   const [kind, size, height, width, channels, flag] = [0, 1, 2, 3, 4, 5].map(short);
   if (kind === DECODE) {
-    return { kind, count: size, height, width, channels, pixels: new Uint8Array(buffer, ANSWER_BYTES) };
+    // took: ms that decoding took, without the way
+    return { kind, count: size, height, width, channels, took: flag / 100, pixels: new Uint8Array(buffer, ANSWER_BYTES) };
   }
   if (kind === MEASURE) {
     const values = new Float32Array(buffer, ANSWER_BYTES, size * flag);

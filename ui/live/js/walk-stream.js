@@ -8,13 +8,13 @@ import { Channel, DECODE } from "./socket.js";
 import { pattern } from "./walk-layer.js";
 
 const LANES = 2; // requests under way
-const ANSWER_MS = 16; // what all tiles under way may take, their way not counted: a new view waits about that long
+const DECODE_MS = 33; // what decoding all tiles under way may take: a new view waits about that long
+const WAY_MS = 100; // what they may take in all on a slow line; on a quick one, a few tiles take as long as many
 const WORTH = 100; // tiles; as many are halved, so that the first half is taken in while the second is decoded
 const FEWEST = 25, MOST = 1024; // tiles per request; MOST is the server's limit
 const LONGEST_MS = 500; // a longer answer says that the line was cut, nothing about tiles
-const MEMORY = 0.85;
-const FIRST = ANSWER_MS / 256; // ms a tile takes, until answers tell
-const SPREAD = 60; // tiles; answers whose sizes differ less than that tell little
+const FORGETS = 1.05; // by how much the quickest counts for less with each answer
+const FIRST = 256; // tiles, until answers tell
 const RANKS = { 4: 0, 2: 1, 1: 2 };
 const OLDEST = 1000;
 
@@ -34,32 +34,28 @@ export function wanted(layer, window, edition, skip = () => false) {
   return found.sort((a, b) => a.urgency - b.urgency);
 }
 
-// What a tile takes, apart from what every answer takes whatever is in it: the slope of a line through the answers so
-// far, in which each weighs less than the one after it. Where their sizes hardly differ (a slow pan asks for a column at
-// a time) their noise would make up any slope, so it is drawn to the last one that was well known (a ridge regression).
-// It is never more than the answer took altogether: one that was held up once would else be remembered for good, by
-// requests so small that they tell nothing else.
+// How many tiles may be under way: as many as the server decodes in DECODE_MS, by its own word, and as the line carries in
+// WAY_MS, by what came since it was free. Other work on the machine and the way only ever make an answer slower, so the
+// quickest of late count; and a few tiles come no sooner than many, so of the line they tell only what is good.
 export class Pace {
   constructor() {
-    Object.assign(this, { weight: 0, n: 0, t: 0, nn: 0, nt: 0, each: FIRST, known: FIRST }); // each: ms per tile
+    Object.assign(this, { each: null, rate: FIRST / WAY_MS }); // each: ms of decoding per tile; rate: tiles that came per ms
   }
 
-  add(count, ms) {
-    for (const sum of ["weight", "n", "t", "nn", "nt"]) this[sum] *= MEMORY;
-    this.weight += 1;
-    this.n += count;
-    this.t += ms;
-    this.nn += count * count;
-    this.nt += count * ms;
-    const n = this.n / this.weight, t = this.t / this.weight, ridge = SPREAD ** 2;
-    const variance = this.nn / this.weight - n * n, together = this.nt / this.weight - n * t;
-    const line = (together + ridge * this.known) / (variance + ridge);
-    this.each = Math.max(Math.min(line, ms / count), ANSWER_MS / MOST);
-    if (variance > ridge || line > this.each) this.known = this.each;
+  // So many tiles were decoded in so long (ms).
+  decoded(count, took) {
+    this.each = Math.min(took / count, (this.each ?? Infinity) * FORGETS);
+  }
+
+  // So many tiles came in so long (ms), decoding and all.
+  came(count, ms) {
+    const rate = count / Math.max(ms, 1), telling = 2 * count >= this.count;
+    if (rate > this.rate || telling) this.rate = Math.max(rate, this.rate / FORGETS);
   }
 
   get count() {
-    return Math.min(Math.max(Math.round(ANSWER_MS / this.each), FEWEST), MOST);
+    const decoding = this.each === null ? FIRST : DECODE_MS / Math.max(this.each, 1e-3);
+    return Math.min(Math.max(Math.round(Math.min(decoding, WAY_MS * this.rate)), FEWEST), MOST);
   }
 }
 
@@ -84,14 +80,14 @@ export class Stream {
 
   // How many of so many tiles to ask for at once: equal parts, none larger than its share of the time.
   count(wanted) {
-    const parts = Math.max(Math.ceil(wanted / Math.ceil(this.pace.count / LANES)), wanted < WORTH ? 1 : LANES);
+    const halves = wanted < WORTH || this.underWay.length ? 1 : LANES;
+    const parts = Math.max(Math.ceil(wanted / Math.ceil(this.pace.count / LANES)), halves);
     return Math.max(Math.ceil(wanted / parts), Math.min(wanted, FEWEST));
   }
 
   // payload: the codes of all tiles, one after the other.
   ask(model, width, payload, tag) {
     const count = payload.length / width, lane = this.lanes.find(({ channel }) => !channel.busy), now = performance.now();
-    if (!this.underWay.length || this.spell.count > MOST) this.spell = { count: 0, ms: 0 };
     this.asked += count;
     this.requests++;
     lane.tag = { ...tag, count, at: now };
@@ -104,7 +100,11 @@ export class Stream {
     spell.count += tag.count;
     spell.ms += Math.min(now - Math.max(tag.at, this.last), LONGEST_MS);
     this.last = now;
-    this.pace.add(spell.count, spell.ms);
+    this.pace.decoded(tag.count, answer.took);
+    if (!this.underWay.length || spell.count >= this.pace.count) {
+      this.pace.came(spell.count, spell.ms);
+      this.spell = { count: 0, ms: 0 };
+    }
     this.arrived(answer, tag);
   }
 
