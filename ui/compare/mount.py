@@ -10,8 +10,8 @@ from ui import library, session
 from ui.compare.kinds import kind_of
 from ui.library import OpenModel
 from ui.live import assets
+from ui.live.facts import facts as model_facts
 from ui.live.models import publish
-from ui.walk import mount as walk
 
 _KEY, _GOES_TO = "live-compare", "compare_goes_to"
 SHEETS = ("compare.css", "compare-figures.css")
@@ -53,7 +53,7 @@ def facts(models: list[OpenModel]) -> dict[str, Any]:
 
 def _model(opened: OpenModel) -> dict[str, Any]:
     description = opened.checkpoint.description
-    return walk.facts(opened) | {
+    return model_facts(opened) | {
         "title": library.title(opened.name),
         "kind": kind_of(description),
         "linear": description.model.kind == "pca" or description.model.architecture == "linear",

@@ -9,8 +9,8 @@ from ui import session
 from ui.continuity import peers
 from ui.library import OpenModel
 from ui.live import assets
+from ui.live.facts import facts as model_facts
 from ui.live.models import measures_of, publish
-from ui.walk import mount as walk
 
 _KEY, _GOES_TO = "live-continuity", "continuity_goes_to"
 SHEETS = ("walk.css", "continuity.css", "continuity-findings.css", "posterior.css")
@@ -39,7 +39,7 @@ def show(opened: OpenModel) -> None:
 
 def facts(opened: OpenModel) -> dict[str, Any]:
     """What the component must know of a model, as JSON: what a walk knows, and what can be measured."""
-    return walk.facts(opened) | {
+    return model_facts(opened) | {
         "evaluation": opened.checkpoint.description.evaluation,
         "lacks": measures_of(opened).lacks,
         "peers": peers.peers(opened),

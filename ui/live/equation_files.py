@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ui.live import models
 from ui.live.known import find
-from ui.live.posterior_files import SEED, Subject, subject_of
+from ui.live.subject import SEED, Subject, subject_of
 from ui.live.told import Gone, Tell
 from vae_core.equations import evidence as plane
 from vae_core.equations import generation as two_samples

@@ -121,9 +121,9 @@ async def _of_map(request: Request, what: str, *arguments: Any) -> Any:
     """Ask the map named by the request for something, in a thread: importing numpy and torch waits until then."""
 
     def ask() -> Any:
-        from ui.live import map_files
+        from ui.live import columns, map_files
 
-        answer: Callable[..., Any] = getattr(map_files, what)
-        return answer(map_files.find(request.path_params["id"]), *arguments)
+        answer: Callable[..., Any] = getattr(columns if what == "column" else map_files, what)
+        return answer(columns.find(request.path_params["id"]), *arguments)
 
     return await run_in_threadpool(ask)

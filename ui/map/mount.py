@@ -7,8 +7,8 @@ import streamlit as st
 
 from ui import path_ends, session
 from ui.library import OpenModel
-from ui.live import assets, map_files, trust
-from ui.live.map_files import Shown
+from ui.live import assets, columns, trust
+from ui.live.columns import Shown
 from ui.live.models import publish
 from ui.map import settings
 from ui.map.making import View
@@ -30,7 +30,7 @@ def _component() -> Callable[..., Any]:
 def show(opened: OpenModel, view: View) -> None:
     """Show a map, or go on to Explore with the code that somebody chose on it."""
     publish(opened)
-    shown = map_files.publish(view.map, opened)
+    shown = columns.publish(view.map, opened)
 
     def sent(name: str) -> Callable[[], None]:
         def take() -> None:
@@ -69,7 +69,7 @@ def facts(opened: OpenModel, shown: Shown, chosen: MapConfig) -> dict[str, Any]:
         "n": info.n,
         "latentDim": description.model.latent_dim,
         "dataShape": (channels, height, width),
-        "columns": map_files.types(shown),
+        "columns": columns.types(shown),
         "method": method,
         "dims": dims,
         "axes": info.axes,

@@ -11,7 +11,7 @@ from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library
 from ui.compare import choose, mount, training
-from ui.live import assets, known, map_files
+from ui.live import assets, columns, known
 from vae_core.training import jobs
 from vae_core.training import run as runs
 
@@ -37,7 +37,7 @@ def component(monkeypatch):
     component = Component()
     monkeypatch.setattr(mount, "_component", lambda: component)
     yield component
-    map_files._shown.clear()
+    columns._shown.clear()
     known.forget()
 
 

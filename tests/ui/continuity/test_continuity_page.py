@@ -11,7 +11,7 @@ from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library
 from ui.continuity import mount
-from ui.live import assets, known, map_files
+from ui.live import assets, columns, known
 
 PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "continuity.py")
 
@@ -35,7 +35,7 @@ def component(monkeypatch):
     component = Component()
     monkeypatch.setattr(mount, "_component", lambda: component)
     yield component
-    map_files._shown.clear()
+    columns._shown.clear()
     known.forget()
 
 

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from tests.ui import making
 from tests.ui.live.conftest import TestClient
 from ui import library
-from ui.live import equation_files, equations, known, models, posterior_files
+from ui.live import equation_files, equations, known, models, subject
 from vae_core.equations import generation
 from vae_core.equations.evidence import Grid
 from vae_core.errors import Stopped
@@ -68,9 +68,7 @@ def grid_of(found):
 
 def test_marginal_tells_how_far_draws_of_the_prior_get(client, shown):
     found = ask(client, "marginal", model=shown.id, nth=3, draws=2000)
-    exact = posterior.exact(
-        shown.checkpoint.model, posterior_files.subject_of({"model": shown.id, "nth": 3}).x
-    )
+    exact = posterior.exact(shown.checkpoint.model, subject.subject_of({"model": shown.id, "nth": 3}).x)
     assert found["evidence"] == {"value": pytest.approx(exact.log_evidence), "exact": True}
     values, codes = numbers(found["logLikelihood"]), numbers(found["codes"]).reshape(-1, 2)
     assert len(values) == len(codes) == found["counts"][-1] == 2000
@@ -99,9 +97,7 @@ def test_beyond_two_dimensions_the_bound_stands_for_the_evidence(client):
 def test_evidence_closes_for_the_browser_as_for_us(client, shown):
     found = ask(client, "evidence", model=shown.id, nth=3)
     grid = grid_of(found)
-    figures = posterior.identity(
-        shown.checkpoint.model, posterior_files.subject_of({"model": shown.id, "nth": 3}).x
-    )
+    figures = posterior.identity(shown.checkpoint.model, subject.subject_of({"model": shown.id, "nth": 3}).x)
     assert found["encoder"]["elbo"] == pytest.approx(figures.elbo, abs=2e-3)
     for name in ("encoder", "best", "full"):
         q = found[name]
@@ -111,15 +107,13 @@ def test_evidence_closes_for_the_browser_as_for_us(client, shown):
     assert found["full"]["elbo"] >= found["best"]["elbo"] > found["encoder"]["elbo"]
     assert grid.log_evidence == pytest.approx(found["gridEvidence"], abs=1e-4)
     assert found["best"]["covariance"][0][1] == 0
-    exact = posterior.exact(
-        shown.checkpoint.model, posterior_files.subject_of({"model": shown.id, "nth": 3}).x
-    )
+    exact = posterior.exact(shown.checkpoint.model, subject.subject_of({"model": shown.id, "nth": 3}).x)
     np.testing.assert_allclose(found["posterior"]["mean"], exact.mean)
 
 
 def test_reconstruction_knows_the_squared_error_everywhere(client, shown):
     found = ask(client, "reconstruction", model=shown.id, nth=3)
-    x = posterior_files.subject_of({"model": shown.id, "nth": 3}).x
+    x = subject.subject_of({"model": shown.id, "nth": 3}).x
     for each in found["grids"]:
         grid = grid_of({"grid": each})
         for row, column in ((0, 0), (60, 70), (127, 5)):

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from tests.ui import making
 from tests.ui.live.conftest import TestClient
 from ui import library
-from ui.live import map_files, maps, splits
+from ui.live import columns, map_files, maps, splits
 from vae_core import checkpoint, data
 from vae_core import maps as core
 from vae_core.config import DataConfig, MapConfig, ProjectionConfig
@@ -36,7 +36,7 @@ def opened():
 @pytest.fixture(autouse=True)
 def forgotten():
     yield
-    map_files._shown.clear()
+    columns._shown.clear()
     map_files._log_density.cache_clear()
     splits.forget()
 
@@ -52,7 +52,7 @@ def asked(source="reference", count=300, **projection):
 
 
 def show(opened, **settings):
-    return map_files.publish(core.make(opened.checkpoint, asked(**settings)), opened)
+    return columns.publish(core.make(opened.checkpoint, asked(**settings)), opened)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_columns_are_handed_out_byte_for_byte(client, shown):
         answer = client.get(f"/maps/{shown.id}/{name}")
         little_endian = core.COLUMNS[name][0]
         assert answer.content == values.astype(little_endian).tobytes(), name
-        assert map_files.types(shown)[name]["type"] == np.dtype(little_endian).name
+        assert columns.types(shown)[name]["type"] == np.dtype(little_endian).name
         assert answer.headers["content-encoding"] == "identity"
         assert "immutable" in answer.headers["cache-control"]
 
@@ -87,14 +87,14 @@ def test_columns_are_handed_out_byte_for_byte(client, shown):
 def test_columns_that_are_not_stored_row_by_row_travel_so(client, opened):
     made = core.make(opened.checkpoint, asked())
     sideways = Map(made.info, np.asfortranarray(made.xy), made.codes, made.columns)
-    shown = map_files.publish(sideways, opened)
+    shown = columns.publish(sideways, opened)
     assert client.get(f"/maps/{shown.id}/xy").content == made.xy.tobytes()
 
 
 def test_columns_of_a_map_on_disk_are_its_files(client, opened, tmp_path):
     place = tmp_path / "map"
     core.compute(opened.checkpoint, asked("held-out", method="pca"), place)
-    shown = map_files.publish(core.open_map(place), opened)
+    shown = columns.publish(core.open_map(place), opened)
     for name in ("xy", "codes", *shown.map.info.columns):
         assert client.get(f"/maps/{shown.id}/{name}").content.endswith(
             np.load(place / f"{name}.npy").tobytes()
@@ -143,13 +143,13 @@ def test_a_map_that_no_page_shows_is_a_sentence(client, map_id, path):
 
 def test_the_map_used_longest_ago_is_forgotten_first(client, opened):
     first = show(opened)
-    others = [show(opened, source="draws", count=count) for count in range(1, map_files.MAX_SHOWN)]
+    others = [show(opened, source="draws", count=count) for count in range(1, columns.MAX_SHOWN)]
     show(opened)  # again
     last = show(opened, method="pca")
     assert client.get(f"/maps/{first.id}/xy").status_code == 200
     assert client.get(f"/maps/{last.id}/xy").status_code == 200
     assert client.get(f"/maps/{others[0].id}/xy").status_code == 404
-    assert len(map_files._shown) == map_files.MAX_SHOWN
+    assert len(columns._shown) == columns.MAX_SHOWN
 
 
 def test_the_same_question_has_the_same_map(opened, shown):
@@ -177,7 +177,7 @@ def test_originals_are_the_examples_behind_the_points(client, opened, shown):
 
 def test_originals_of_training_data_are_of_that_split(client, opened, tmp_path):
     core.compute(opened.checkpoint, asked("train", method="plane"), tmp_path / "map")
-    shown = map_files.publish(core.open_map(tmp_path / "map"), opened)
+    shown = columns.publish(core.open_map(tmp_path / "map"), opened)
     train = data.load(DataConfig(name="digits"), "train")
     assert len(shown.map) == len(train)
     pixels = np.frombuffer(client.get(f"/maps/{shown.id}/item/5").content, np.uint8, offset=6)
@@ -392,7 +392,7 @@ def folded(opened):
     info = made.info.model_copy(
         update={"config": asked(method="umap"), "axes": None, "origin": None, "explained": ()}
     )
-    return map_files.publish(Map(MapInfo(**dict(info)), places, made.codes, made.columns), opened)
+    return columns.publish(Map(MapInfo(**dict(info)), places, made.codes, made.columns), opened)
 
 
 def test_where_umap_has_no_inverse_the_code_is_interpolated(client, folded):
@@ -455,8 +455,8 @@ def test_factors_and_missing_labels_are_kept(client, opened, suffix):
     info = made.info.model_copy(
         update={"factor_names": ("shape", "scale, of it"), "class_names": tuple("abcdefghij")}
     )
-    columns = dict(made.columns) | {"label": labels, "factors": factors}
-    shown = map_files.publish(Map(info, made.xy, made.codes, columns), opened)
+    held = dict(made.columns) | {"label": labels, "factors": factors}
+    shown = columns.publish(Map(info, made.xy, made.codes, held), opened)
     table, _ = kept(client, shown, suffix)
     assert np.array_equal(table["scale, of it"].to_numpy(), factors[:, 1])
     names = ["" if label < 0 else "abcdefghij"[label] for label in labels]

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from tests.ui.live.conftest import TestClient
 from ui import library
 from ui.live import known, models, posterior_files, posteriors
+from ui.live import subject as subjects
 from vae_core import data
 from vae_core.config import ModelConfig
 from vae_core.errors import DataNotFound, Stopped
@@ -128,7 +129,7 @@ def test_data_that_are_not_what_they_were_are_not_taken_for_it(shown, monkeypatc
         shown.name, type(shown.checkpoint)(**vars(shown.checkpoint) | {"reference": other}), ()
     )
     with pytest.raises(DataNotFound, match="not those that this model was encoded with"):
-        posterior_files._image(changed, 0)
+        subjects._image(changed, 0)
 
 
 def test_a_model_without_a_posterior_says_so(client, shown):
@@ -178,8 +179,8 @@ def test_any_window_can_be_asked_for(client, shown):
 
 def test_one_dimension_makes_one_row(shown, monkeypatch):
     config = shown.checkpoint.model.config.model_dump() | {"latent_dim": 1}
-    model = posterior_files.VAE(ModelConfig(**config)).eval()
-    subject = posterior_files.Subject(shown, model, image(shown, 0), "image")
+    model = subjects.VAE(ModelConfig(**config)).eval()
+    subject = subjects.Subject(shown, model, image(shown, 0), "image")
     monkeypatch.setattr(posterior_files, "subject_of", lambda asked: subject)
     grid = posterior_files.heat({"around": [0.0], "reach": 3.0, "cells": 7})
     assert (grid["rows"], grid["columns"], grid["left"]) == (1, 7, -3.0)

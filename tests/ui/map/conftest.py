@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library
-from ui.live import map_files
+from ui.live import columns, map_files
 from ui.map import mount
 
 PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "map.py")
@@ -44,7 +44,7 @@ def component(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_maps_shown():
-    map_files._shown.clear()
+    columns._shown.clear()
     map_files._log_density.cache_clear()
 
 

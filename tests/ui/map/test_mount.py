@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library
-from ui.live import map_files
+from ui.live import columns
 from ui.map import mount
 from vae_core import data, maps
 from vae_core.config import MapConfig, ProjectionConfig
@@ -27,11 +27,11 @@ def told(made, chosen, name="mine"):
     def page(opened, chosen):
         import streamlit as st
 
-        from ui.live import map_files
+        from ui.live import columns
         from ui.map import mount
         from vae_core import maps
 
-        shown = map_files.publish(maps.make(opened.checkpoint, chosen), opened)
+        shown = columns.publish(maps.make(opened.checkpoint, chosen), opened)
         st.session_state["path_ends"] = {opened.name: {"b": [0.5] * opened.checkpoint.model.latent_dim}}
         st.session_state["told"] = mount.facts(opened, shown, chosen)
 
@@ -54,7 +54,7 @@ def test_places_and_codes_belong_together(ten):
     for chosen in (asked(first=6, second=2), asked("pca")):
         facts = told(ten, chosen)
         axes, origin = np.array(facts["axes"]), np.array(facts["origin"])
-        shown = map_files.find(facts["map"])
+        shown = columns.find(facts["map"])
         np.testing.assert_allclose((shown.map.codes - origin) @ axes.T, shown.map.xy, atol=1e-5)
         assert facts["n"] == len(shown.map) == making.EXAMPLES
         assert facts["latentDim"] == 10

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from tests.patience import PATIENCE_S
 from tests.ui import making
 from ui import library, path_ends
-from ui.live import known, map_files
+from ui.live import columns, known
 from ui.walk import mount
 from vae_core.latent import groups, planes
 
@@ -36,7 +36,7 @@ def component(monkeypatch):
     component = Component()
     monkeypatch.setattr(mount, "_component", lambda: component)
     yield component
-    map_files._shown.clear()
+    columns._shown.clear()
     known.forget()
 
 

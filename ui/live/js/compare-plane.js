@@ -2,7 +2,7 @@
 
 import { Plot, linear } from "./compare-plot.js";
 import { INKS, MARKS } from "./compare-column.js";
-import { ticks } from "./run-curves.js";
+import { ticks } from "./scale.js";
 import { number } from "./run-words.js";
 
 const ROOM = 0.18; // beside the points, as a share of what they span

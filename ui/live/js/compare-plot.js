@@ -1,6 +1,6 @@
 // A plot with two axes as SVG that fills its place: what the rate-distortion plane and the errors are drawn on.
 
-import { ticks } from "./run-curves.js";
+import { ticks } from "./scale.js";
 
 const LEFT = 52, RIGHT = 14, TOP = 10, BOTTOM = 40; // px around the axes
 const NEAR = 15, LETTER = 6.6; // px: the height of a name, and how wide its letters are

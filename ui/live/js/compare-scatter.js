@@ -1,6 +1,6 @@
 // The encoded data of one model as points on a canvas, with the item, the walk and the point under the pointer on top.
 
-import { ticks } from "./run-curves.js";
+import { ticks } from "./scale.js";
 import { classColour, css, pixel } from "./map-palette.js";
 import { MOVE, dimensionName } from "./slider.js";
 

@@ -4,7 +4,7 @@
 
 import { css, pixel, sequential } from "./map-palette.js";
 import { quantiles } from "./map-bounds.js";
-import { ticks } from "./run-curves.js";
+import { ticks } from "./scale.js";
 
 // Ten points along vik (Crameri, Shephard & Heron 2020, doi:10.1038/s41467-020-19160-7), which colour-blind people can
 // read too; here from brown, where data are missing, to blue.

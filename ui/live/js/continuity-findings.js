@@ -4,7 +4,7 @@
 // the live socket, so that each is what Explore shows there.
 
 import { Channel, ITEM } from "./socket.js";
-import { Decoder } from "./walk-film.js";
+import { Decoder } from "./decoder.js";
 import { fetchTold, post } from "./told.js";
 import { number } from "./trust-figures.js";
 import { paint } from "./paint.js";

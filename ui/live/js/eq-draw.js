@@ -7,7 +7,7 @@
 import { covarianceOf, principal } from "./eq-plane.js";
 import { MINUS, number } from "./run-words.js";
 import { heat } from "./run-colours.js";
-import { ticks } from "./run-curves.js";
+import { ticks } from "./scale.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const STEP = 1 / 100; // of an axis, per arrow key; with Shift five times as much

@@ -1,6 +1,6 @@
 // The grid behind the points and the numbers along it. Lengths are CSS pixels whatever the screen's density.
 
-import { ticks } from "./run-curves.js";
+import { ticks } from "./scale.js";
 
 const APART = { x: 90, y: 60 }; // px between lines, at least about so many
 const EDGE = 4; // px between a number and the edge of the map

@@ -1,7 +1,7 @@
 // What is known of log p(x), as cards: the identity, the importance-weighted bound, the two roads, the two gaps.
 
 import { MINUS, dimensionName, number } from "./run-words.js";
-import { ticks } from "./run-curves.js";
+import { ticks } from "./scale.js";
 
 const CLOSED = 1e-2; // nats; the identity holds this well or better
 const CONVERGED = 1.01; // R-hat (Vehtari et al. 2021)

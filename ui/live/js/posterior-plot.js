@@ -3,7 +3,7 @@
 
 import { contours, tracePath } from "./map-density.js";
 import { heat } from "./run-colours.js";
-import { ticks } from "./run-curves.js";
+import { ticks } from "./scale.js";
 
 export const LAYERS = {
   exact: { name: "p(z|x)", title: "The true posterior by quadrature; the lines hold 39 % and 86 % of its mass, as much as 1σ and 2σ of a Gaussian in two dimensions" },

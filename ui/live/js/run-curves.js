@@ -1,6 +1,7 @@
 // One curve over the epochs: training thin, held-out strong, on an axis with few ticks.
 
-import { MINUS, number } from "./run-words.js";
+import { number } from "./run-words.js";
+import { ticks } from "./scale.js";
 
 const SETTLED = 0.2; // after this share of the snapshots a curve has left its first steep climb
 const EXTRA = 1; // as much again as the settled part spans may be added on each side for the climb
@@ -69,19 +70,6 @@ function clippedWords(outside) {
 }
 
 const extent = (values) => [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-
-// Round numbers within a range, at most `most` of them.
-export function ticks(low, high, most) {
-  const power = 10 ** Math.floor(Math.log10((high - low) / most));
-  const step = [1, 2, 5, 10, 20].map((digit) => digit * power).find((size) => Math.floor(high / size) - Math.ceil(low / size) + 1 <= most);
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const found = [];
-  for (let i = Math.ceil(low / step); i * step <= high; i++) {
-    const value = i * step;
-    found.push({ value, text: Math.abs(value) < step / 2 ? "0" : value.toLocaleString("en", { maximumFractionDigits: digits }).replace("-", MINUS) });
-  }
-  return found;
-}
 
 // A gap where a figure is not finite; a dot where a figure stands alone.
 function path(points, key, share, y) {

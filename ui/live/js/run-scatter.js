@@ -1,6 +1,6 @@
 // Where the held-out codes are: a cloud of points on a canvas, over axes that stay where they are for the whole film.
 
-import { ticks } from "./run-curves.js";
+import { ticks } from "./scale.js";
 import { mark } from "./run-colours.js";
 import { epochName } from "./run-words.js";
 

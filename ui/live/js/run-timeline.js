@@ -1,7 +1,8 @@
 // The timeline: curves and the KL strip over one axis of epochs. All of it is one slider, whose value is an epoch.
 
 import { MOVE } from "./slider.js";
-import { Curve, ticks } from "./run-curves.js";
+import { Curve } from "./run-curves.js";
+import { ticks } from "./scale.js";
 import { HeatStrip } from "./run-heat.js";
 import { epochName, number } from "./run-words.js";
 

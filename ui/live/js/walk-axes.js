@@ -1,6 +1,6 @@
 // What is drawn over the tiles: the veil and the outlines of each, the hovered one's frame, and z along two edges.
 
-import { ticks } from "./run-curves.js";
+import { ticks } from "./scale.js";
 
 const APART = 44; // px between two numbers, at least
 const ENOUGH = 110; // px to a number; finer ones are not looked for then

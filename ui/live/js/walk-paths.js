@@ -5,7 +5,7 @@
 
 import { Channel, DECODE } from "./socket.js";
 import { codeText, parseCode } from "./code-text.js";
-import { Decoder } from "./walk-film.js";
+import { Decoder } from "./decoder.js";
 import { Ends, ENDS } from "./walk-ends.js";
 import { Play, PLAY } from "./walk-play.js";
 import { Row, WAYS, commonScale, distanceWords, frameAt, number } from "./walk-strip.js";

@@ -3,7 +3,7 @@
 
 import { codeText } from "./code-text.js";
 import { dimensionName } from "./slider.js";
-import { quoted } from "./walk-save.js";
+import { quoted } from "./command-text.js";
 
 const FEWEST = 5, MOST = 40, USUAL = 16;
 const PRIOR = 3; // standard deviations of the prior to each side

@@ -1,5 +1,6 @@
 // A path as a file that the server makes, or as the command line that makes the same.
 
+import { quoted } from "./command-text.js";
 import { codeText } from "./code-text.js";
 import { fetchTold } from "./told.js";
 
@@ -14,9 +15,6 @@ export const SAVE = `
     <div class="command"><p>The same on the command line <button type="button" class="copy">Copy</button></p><code tabindex="0"></code></div>
     <p class="trouble" role="alert"></p>
   </div></details>`;
-
-// One argument of a command line.
-export const quoted = (text) => `"${text.replaceAll(/(["\\$`])/g, "\\$1")}"`;
 
 // The command line that makes the path. ends: [{ code, spec }].
 export function commandLine({ name, file = `checkpoints/${name}.safetensors`, ends, way, frames, fps, closed, equal, overshoot, pingPong }) {
