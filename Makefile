@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 STYLED := $(wildcard app.py) vae_core ui pages tests benchmarks
+BIOME := $(BIN)/node node_modules/@biomejs/biome/bin/biome
 CHROMIUM_PACKAGES := chromium fonts-dejavu-core
 
 .DEFAULT_GOAL := run
@@ -29,10 +30,11 @@ test: $(VENV)/.installed-dev chromium
 	@echo "test: tests"
 	@$(BIN)/python -m pytest
 
-format: $(VENV)/.installed-dev
+format: $(VENV)/.installed-dev node_modules/.installed
 	@echo "format: rewriting files in style"
 	@$(BIN)/ruff check --quiet --fix-only $(STYLED)
 	@$(BIN)/ruff format $(STYLED)
+	@$(BIOME) check --write --error-on-warnings
 
 benchmarks: $(VENV)/.installed-dev
 	@echo "benchmarks: each prints one JSON object"
@@ -40,8 +42,8 @@ benchmarks: $(VENV)/.installed-dev
 	  | sed -e '/chromium\.py$$/d' -e 's|^benchmarks/\(.*\)\.py$$|  $(BIN)/python -m benchmarks.\1 --json|'
 
 clean:
-	@echo "clean: removing .venv and caches (runs/ and checkpoints/ stay)"
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@echo "clean: removing .venv, node_modules and caches (runs/ and checkpoints/ stay)"
+	@rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A browser for the tests: the system's, else Debian's, else Playwright's own.
@@ -70,6 +72,12 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@echo "install: requirements-dev.txt"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# What checks the JavaScript. node and npm come with requirements-dev.txt; the explorer itself needs neither.
+node_modules/.installed: package.json package-lock.json .npmrc $(VENV)/.installed-dev
+	@echo "install: package-lock.json"
+	@$(BIN)/npm ci --loglevel=error </dev/null >/dev/null
 	@touch $@
 
 $(BIN)/python:
