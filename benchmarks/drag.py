@@ -19,7 +19,8 @@ the one before. Per checkpoint and rival there are three cases:
                      code is 1.
 
 `longest_gap_ms` is the longest time between two updates, or the press of the button and the first one. Traversal
-strips have their own latency (`strips_p50_ms`); `strips_per_update` were painted for each picture.
+strips, which a worker of the page paints, have their own latency (`strips_p50_ms`): until their pixels are written
+there. `strips_per_update` were painted for each picture.
 
 With `--training` the explorer is measured against itself: as it is, and while a run as the Train page starts it
 trains in the background (NAME while training).

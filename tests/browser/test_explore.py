@@ -59,7 +59,13 @@ def test_home_shows_the_first_model_at_once(visit):
     assert visitor.page.title() == "Latent-space explorer"
 
 
-def test_image_and_strips_are_what_the_model_decodes(visitor, digits):
+@pytest.mark.parametrize("browser_paints_in_workers", [True, False])
+def test_image_and_strips_are_what_the_model_decodes(visit, digits, browser_paints_in_workers):
+    visitor = visit()
+    if not browser_paints_in_workers:
+        visitor.page.add_init_script("delete window.OffscreenCanvas")
+    visitor.open()
+    assert len(visitor.page.workers) == browser_paints_in_workers
     type_value(visitor, "1.25")
     expected = decoded(digits.model, [1.25, 0])
     visitor.until(lambda: np.abs(visitor.pixels().astype(int) - expected).max() <= 1, "the decoded image")
@@ -68,11 +74,21 @@ def test_image_and_strips_are_what_the_model_decodes(visitor, digits):
     visitor.until(lambda: np.abs(visitor.pixels(visitor.strip(1))[:, :8].astype(int) - first_tile).max() <= 1)
 
 
+def test_the_worker_of_the_strips_ends_with_the_page(visitor):
+    assert len(visitor.page.workers) == 1
+    visitor.page.get_by_role("link", name="Map", exact=True).click()
+    visitor.until(lambda: not visitor.page.workers, "the worker's end")
+    visitor.page.get_by_role("link", name="Explore", exact=True).click()
+    visitor.rested().until(lambda: len(visitor.page.workers) == 1, "a worker again")
+
+
 # --- dragging -----------------------------------------------------------------------------------------------
 
 
 def test_dragging_paints_at_once_and_python_hears_on_release(visitor):
     still, runs, address = visitor.pixels(), visitor.script_runs, visitor.page.url
+    for number in (0, 1):
+        visitor.until(lambda number=number: np.ptp(visitor.pixels(visitor.strip(number))) > 30, "the strip")
     own_strip, other_strip = (visitor.pixels(visitor.strip(number)) for number in (0, 1))
     visitor.press(0, 0.3)
     visitor.until_pixels_change(still)

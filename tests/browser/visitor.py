@@ -16,8 +16,14 @@ SOCKET_TROUBLE += (
     "Is Streamlit still running?",
 )  # after a longer while
 
-_PIXELS = """canvas => canvas.width && Array.from(
-  canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)"""
+# Through a canvas of our own: one that a worker paints has no context on the page.
+_PIXELS = """canvas => {
+  const { width, height } = canvas;
+  if (!width) return 0;
+  const context = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+  context.drawImage(canvas, 0, 0);
+  return Array.from(context.getImageData(0, 0, width, height).data);
+}"""
 
 
 def z_name(dimension: int) -> str:

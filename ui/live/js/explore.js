@@ -12,12 +12,12 @@ import { soon, tell } from "./pace.js";
 import { EncodePanel, itemText } from "./encode.js";
 import { Spread } from "./spread.js";
 import { Trust } from "./trust.js";
-import { MOVE, Slider, TILES, dimensionName } from "./slider.js";
+import { MOVE, Slider, dimensionName } from "./slider.js";
+import { Strips } from "./strips.js";
 
 const FEW = 4; // so few dimensions leave room beside the image for wide strips and the Encode panel
 const FIRST_SHOWN = 12;
 const MORE = 12;
-const STRIPS_AT_ONCE = 2; // in one request, so that the image's own request waits a few milliseconds at most
 const COMMIT_PAUSE_MS = 350; // after the last key press of a series
 const HISTORY = 200;
 const WAITING = "Waiting for the server…";
@@ -63,7 +63,7 @@ class Explorer {
     this.image = this.find(".image");
     this.original = this.find(".original canvas");
     const onError = (sentence) => this.complain(sentence);
-    this.strips = new Channel({ onAnswer: (answer, sliders) => this.drawStrips(answer, sliders), onError });
+    this.strips = new Strips(onError);
     this.images = new Channel({
       onAnswer: (answer) => this.draw(answer),
       onError,
@@ -82,15 +82,14 @@ class Explorer {
   setModel(data) {
     this.leave();
     this.panel?.close();
-    this.observer?.disconnect();
     clearTimeout(this.pause);
-    Object.assign(this, { model: data.model, encoded: null, item: null, comparing: null, history: [], cursor: -1, visible: new Set() });
+    Object.assign(this, { model: data.model, encoded: null, item: null, comparing: null, history: [], cursor: -1 });
     this.z = Float32Array.from(data.z);
     this.sliders = new Map(); // dimension index -> Slider, in the order shown
     this.find(".dims").replaceChildren();
     this.original.hidden = true;
     this.find(".original figcaption").textContent = "encode an image to see it here";
-    this.observer = new IntersectionObserver((entries) => this.look(entries), { rootMargin: "80px" });
+    this.strips.begin(this.model);
     this.trust.begin({ ...this.model, ...this.model.trust });
     this.spread.begin(this.model);
     this.addSliders(FIRST_SHOWN);
@@ -135,6 +134,7 @@ class Explorer {
       slider?.redescribe(dimension);
       slider?.show(this.z[dimension.index]);
     }
+    this.strips.follow(model);
     this.request();
   }
 
@@ -143,9 +143,8 @@ class Explorer {
     for (const dimension of dimensions.slice(this.sliders.size, this.sliders.size + count)) {
       const slider = new Slider(dimension, this);
       this.sliders.set(dimension.index, slider);
-      slider.strip.dataset.index = dimension.index;
       this.find(".dims").append(slider.element);
-      this.observer.observe(slider.strip);
+      this.strips.add(slider);
       slider.show(this.z[dimension.index]);
       if (this.encoded) slider.showPosterior(this.encoded.mean[dimension.index], this.encoded.std?.[dimension.index] ?? 0);
     }
@@ -157,39 +156,12 @@ class Explorer {
 
   // --- the live loop ---------------------------------------------------------------------------------
 
-  // Ask for the image, and note that every strip is out of date except that of the dimension that moved:
-  // its own value does not change it.
-  request(moved = null) {
+  // Ask for the image and what goes with it.
+  request() {
     const width = this.z.length;
     this.images.ask({ model: this.model.id, kind: DECODE, count: 1, width, payload: this.z.slice() });
-    for (const slider of this.sliders.values()) slider.stale ||= slider.dimension.index !== moved;
-    this.refreshStrips();
+    this.strips.at(this.z);
     this.trust.ask(this.z);
-  }
-
-  // Bring the strips on screen up to date, a few at a time, the oldest first: the image never waits long
-  // behind them, and every strip gets its turn however fast the pointer moves.
-  refreshStrips() {
-    if (this.strips.busy) return;
-    const chosen = [...this.sliders.values()]
-      .filter((slider) => slider.stale && this.visible.has(slider.dimension.index))
-      .sort((a, b) => a.askedAt - b.askedAt)
-      .slice(0, STRIPS_AT_ONCE);
-    if (!chosen.length) return;
-    const width = this.z.length, count = chosen.length * TILES;
-    const payload = new Float32Array(count * width);
-    for (let row = 0; row < count; row++) payload.set(this.z, row * width);
-    chosen.forEach((slider, s) => {
-      slider.stale = false;
-      slider.askedAt = performance.now();
-      slider.traversal().forEach((value, k) => (payload[(s * TILES + k) * width + slider.dimension.index] = value));
-    });
-    this.strips.ask({ model: this.model.id, kind: DECODE, count, width, payload, tag: chosen });
-  }
-
-  drawStrips(answer, sliders) {
-    this.refreshStrips();
-    sliders.forEach((slider, s) => paint(slider.strip, answer, s * TILES, TILES));
   }
 
   draw(answer) {
@@ -199,22 +171,13 @@ class Explorer {
     performance.mark("first-decoded-image");
   }
 
-  look(entries) {
-    const before = this.visible.size;
-    for (const { target, isIntersecting } of entries) {
-      if (isIntersecting) this.visible.add(Number(target.dataset.index));
-      else this.visible.delete(Number(target.dataset.index));
-    }
-    if (this.visible.size >= before) this.refreshStrips();
-  }
-
   // --- the code and its history ----------------------------------------------------------------------
 
   // A hand moves a slider: needle and picture follow at once, the words about them a few times a second.
   drag(index, value) {
     this.z[index] = value;
     this.sliders.get(index)?.point(this.z[index]);
-    this.request(index);
+    this.request();
     soon(this, () => this.tell());
   }
 
@@ -451,7 +414,6 @@ class Explorer {
   close() {
     this.leave();
     for (const part of [this.images, this.strips, this.trust, this.spread, this.panel]) part.close();
-    this.observer.disconnect();
     this.width.disconnect();
   }
 }

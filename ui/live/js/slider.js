@@ -2,7 +2,7 @@
 // decoder makes of that dimension. Track and strip share one horizontal scale, so the pointer always stands
 // above the picture it leads to. Dragging works on both.
 
-export const TILES = 9;
+const TILES = 9;
 
 // Browsers hold pointermove back until the next frame, up to 16 ms. Where they tell of the pointer at once, listen
 // to that: the answer is then there before the frame is drawn.
@@ -17,8 +17,7 @@ export class Slider {
   // on.drag(index, value) while a pointer moves it, on.input(index, value) for a single step,
   // on.commit() when a move is over, on.commitSoon() after a step of a series, on.complain(sentence)
   constructor(dimension, on) {
-    // stale and askedAt belong to whoever draws the strip.
-    Object.assign(this, { dimension, on, locked: false, value: 0, stale: true, askedAt: 0 });
+    Object.assign(this, { dimension, on, locked: false, value: 0 });
     this.step = roundStep((dimension.high - dimension.low) / 120); // 0.05 for the range +-3
     this.element = document.createElement("div");
     this.element.className = "dim" + (dimension.active ? "" : " dead");

@@ -1,0 +1,7 @@
+// The strips' painter in a thread of its own: a message is [method, argument], what it says back a refusal.
+
+import { StripsPainter } from "./strips-painter.js";
+
+const painter = new StripsPainter((sentence) => postMessage(sentence));
+
+onmessage = ({ data: [method, argument] }) => painter[method](argument);
