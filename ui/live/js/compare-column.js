@@ -30,7 +30,8 @@ export class Column {
   // model: what Python says of it; page: { walk, point(index), items, stroll, explore(model, code), say }
   constructor(model, place, page) {
     Object.assign(this, { model, place, page, rank: 0, t: 0, base: null, stale: true, indices: null, reconstruction: null });
-    const element = (this.element = document.createElement("article"));
+    const element = document.createElement("article");
+    this.element = element;
     element.className = "model";
     element.style.setProperty("--ink", INKS[place]);
     element.innerHTML = TEMPLATE;

@@ -3,7 +3,7 @@
 // What the checkpoints know is there at once; the rest is measured when somebody asks for it, model after model.
 
 import { Plane, PLANE } from "./compare-plane.js";
-import { escape } from "./compare-plot.js";
+import { escaped } from "./compare-plot.js";
 import { INKS, MARKS } from "./compare-column.js";
 import { number } from "./run-words.js";
 import { fetchTold, post } from "./told.js";
@@ -75,7 +75,8 @@ export class Figures {
   }
 
   async measure() {
-    const { models } = this, leaving = (this.leaving = new AbortController());
+    const { models } = this, leaving = new AbortController();
+    this.leaving = leaving;
     const open = models.filter(({ model }) => !this.complete[model.id]);
     for (const { model } of open) this.working.set(model.id, { done: 0, says: "Waiting" });
     this.show();
@@ -108,7 +109,7 @@ export class Figures {
 
   head() {
     const cells = this.models.map(({ model, title, kind }, place) =>
-      `<th scope="col" data-model="${model.id}" title="${escape(kind)}"><i style="color:${INKS[place]}">${MARKS[place]}</i> ${escape(title)}<progress max="1" hidden></progress><small role="status"></small></th>`);
+      `<th scope="col" data-model="${model.id}" title="${escaped(kind)}"><i style="color:${INKS[place]}">${MARKS[place]}</i> ${escaped(title)}<progress max="1" hidden></progress><small role="status"></small></th>`);
     this.find("thead").innerHTML = `<tr><th></th>${cells.join("")}</tr>`;
   }
 
@@ -148,14 +149,14 @@ export class Figures {
       const figures = this.figures.get(model.id), value = values[i];
       if (!Number.isFinite(value)) {
         const why = figures?.missing[key];
-        return why ? `<td class="missing" title="${escape(why)}"><span aria-label="${escape(why)}">–</span></td>` : `<td class="open" title="Not measured yet">…</td>`;
+        return why ? `<td class="missing" title="${escaped(why)}"><span aria-label="${escaped(why)}">–</span></td>` : `<td class="open" title="Not measured yet">…</td>`;
       }
       const text = key === "active_units" ? `${value} of ${latentDim}` : number(value, digits);
       const [low, high] = [figures[`${key}_low`], figures[`${key}_high`]];
       const range = Number.isFinite(low) ? ` <small>${number(low, digits)}–${number(high, digits)}</small>` : "";
       return `<td>${text === best ? `<b>${text}</b>` : text}${range}</td>`;
     });
-    return `<tr data-figure="${key}"><th scope="row" title="${escape(meaning)}">${name} <small>${unit} ${arrow}</small></th>${cells.join("")}</tr>`;
+    return `<tr data-figure="${key}"><th scope="row" title="${escaped(meaning)}">${name} <small>${unit} ${arrow}</small></th>${cells.join("")}</tr>`;
   }
 
   bars() {

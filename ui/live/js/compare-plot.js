@@ -34,7 +34,7 @@ export class Plot {
     }
     this.parts.push(word((LEFT + this.width - RIGHT) / 2, this.height - 6, this.x, "middle", "axis"));
     const middle = (TOP + this.height - BOTTOM) / 2;
-    this.parts.push(`<text class="axis" text-anchor="middle" transform="translate(12 ${middle}) rotate(-90)">${escape(this.y)}</text>`);
+    this.parts.push(`<text class="axis" text-anchor="middle" transform="translate(12 ${middle}) rotate(-90)">${escaped(this.y)}</text>`);
   }
 
   px(value) {
@@ -56,7 +56,7 @@ export class Plot {
   // A mark of a model with its name beside it, moved out of the way of other names.
   point([x, y], { mark = "●", ink = "currentColor", name = "", title = name, strong = true, above = false }) {
     const [px, py] = [this.px(x), this.py(y)], size = strong ? 17 : 11;
-    this.parts.push(`<text class="mark" x="${px.toFixed(1)}" y="${(py + 0.35 * size).toFixed(1)}" text-anchor="middle" style="font-size:${size}px;fill:${ink}"><title>${escape(title)}</title>${mark}</text>`);
+    this.parts.push(`<text class="mark" x="${px.toFixed(1)}" y="${(py + 0.35 * size).toFixed(1)}" text-anchor="middle" style="font-size:${size}px;fill:${ink}"><title>${escaped(title)}</title>${mark}</text>`);
     this.taken.push({ left: px - NEAR / 2, right: px + NEAR / 2, at: py });
     if (!name) return;
     const late = px > LEFT + 0.6 * (this.width - LEFT - RIGHT), edge = px + (above ? NEAR / 2 : late ? -11 : 11);
@@ -75,7 +75,7 @@ export class Plot {
 
   end(label) {
     const box = `x="${LEFT}" y="${TOP}" width="${this.width - LEFT - RIGHT}" height="${this.height - TOP - BOTTOM}"`;
-    this.element.innerHTML = `<svg width="${this.width}" height="${this.height}" role="img" aria-label="${escape(label)}">
+    this.element.innerHTML = `<svg width="${this.width}" height="${this.height}" role="img" aria-label="${escaped(label)}">
       <clipPath id="${this.edge}"><rect ${box}/></clipPath>${this.parts.join("")}</svg>`;
   }
 
@@ -95,7 +95,7 @@ export function widening(high) {
   return { low: 0, high, ticks: at.map((value) => ({ value, text: String(value) })), scale: Math.log1p };
 }
 
-export const escape = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+export const escaped = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
 const line = (x1, y1, x2, y2, style) => `<line class="${style}" x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}"/>`;
-const word = (x, y, text, anchor, style) => `<text class="${style}" x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escape(text)}</text>`;
+const word = (x, y, text, anchor, style) => `<text class="${style}" x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escaped(text)}</text>`;

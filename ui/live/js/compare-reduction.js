@@ -34,7 +34,8 @@ export class Reduction {
   // Asked for when somebody looks; once.
   async look() {
     if (this.found || this.leaving) return this.plot.redraw();
-    const leaving = (this.leaving = new AbortController()), model = this.page.facts.models[0].model.id;
+    const leaving = new AbortController(), model = this.page.facts.models[0].model.id;
+    this.leaving = leaving;
     this.find(".work").hidden = false;
     const progress = ({ done, says }) => {
       this.find("progress").value = done ?? 0;

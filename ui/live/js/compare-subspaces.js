@@ -1,6 +1,6 @@
 // PCA = linear autoencoder: the angles between what two linear decoders span, and the pictures that span it.
 
-import { escape } from "./compare-plot.js";
+import { escaped } from "./compare-plot.js";
 import { post } from "./told.js";
 
 const SHOWN = 10; // pictures in a row
@@ -87,7 +87,7 @@ const degrees = (angle) => `${angle < 0.01 ? "< 0.01" : angle.toFixed(angle < 1 
 
 function row(title, pictures) {
   const element = document.createElement("figure");
-  element.innerHTML = `<figcaption>${escape(title)}</figcaption>`;
+  element.innerHTML = `<figcaption>${escaped(title)}</figcaption>`;
   for (const picture of pictures.slice(0, SHOWN)) element.append(signed(picture));
   if (pictures.length > SHOWN) element.append(`and ${pictures.length - SHOWN} more`);
   return element;

@@ -65,7 +65,7 @@ const apart = (marks) => marks.filter((mark) => mark.strong || marks.every((othe
 // The pixel of a value; of what is not a number, none at all.
 export function ink({ palette, share }, value) {
   const at = share(value);
-  return at === at ? palette[1 + Math.round(at * 254)] : 0;
+  return Number.isNaN(at) ? 0 : palette[1 + Math.round(at * 254)];
 }
 
 export function gradient({ palette }) {

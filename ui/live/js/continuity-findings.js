@@ -102,7 +102,8 @@ export class Findings {
 
   async seek() {
     this.stop();
-    const making = (this.making = new AbortController()), kinds = Object.keys(KINDS);
+    const making = new AbortController(), kinds = Object.keys(KINDS);
+    this.making = making;
     this.working(true);
     for (const [k, kind] of kinds.entries()) {
       this.empty(kind, "working");

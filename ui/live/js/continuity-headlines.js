@@ -125,7 +125,8 @@ export class Headlines {
 
   async measure() {
     this.making?.abort();
-    const making = (this.making = new AbortController());
+    const making = new AbortController();
+    this.making = making;
     this.working(true);
     try {
       const found = await fetchTold("/continuity/headlines", { model: this.model }, { signal: making.signal, progress: (said) => this.making === making && this.progress(said) });

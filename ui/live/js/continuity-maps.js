@@ -153,7 +153,7 @@ export class Maps {
   }
 
   // A click, or Enter, pins the place or frees it. A finger has no other way to point: where it taps next is pinned next.
-  choose(place, code, event) {
+  choose(_place, _code, event) {
     const { pointed } = this;
     if (!this.pinned) return this.pin();
     if (event?.pointerType !== "touch") return this.free();

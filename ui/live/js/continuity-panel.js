@@ -132,7 +132,11 @@ export class Panel {
   ask(measure, codes, tag) {
     const { facts } = this.maps, width = facts.latentDim, rows = [...this.spec.axes(measure, this.maps.plane()), codes];
     const payload = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
-    rows.reduce((at, row) => (payload.set(row, at), at + row.length), 0);
+    let at = 0;
+    for (const row of rows) {
+      payload.set(row, at);
+      at += row.length;
+    }
     this.channel.ask({ model: facts.model.id, kind: MEASURE, height: measure, count: payload.length / width, width, payload, tag: { ...tag, epoch: this.epoch, at: performance.now(), count: codes.length / width } });
   }
 

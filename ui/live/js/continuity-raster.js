@@ -78,7 +78,7 @@ export function contour(field, n, level) {
   for (let j = 0; j < n - 1; j++) {
     for (let i = 0; i < n - 1; i++) {
       const corners = [field[j * n + i], field[j * n + i + 1], field[(j + 1) * n + i + 1], field[(j + 1) * n + i]];
-      if (corners.some((value) => value !== value)) continue;
+      if (corners.some(Number.isNaN)) continue;
       segments.push(...square(corners, level).map(([x0, y0, x1, y1]) => [i + 0.5 + x0, j + 0.5 + y0, i + 0.5 + x1, j + 0.5 + y1]));
     }
   }

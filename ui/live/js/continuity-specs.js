@@ -122,7 +122,7 @@ export const REALISM_MAP = {
   title: "Realism",
   lacks: (facts) => facts.lacks.realism ?? null,
   columns: () => 2,
-  sentence: (facts, chosen, found) => {
+  sentence: (_facts, _chosen, found) => {
     const nearest = { images: "encoded image", reconstructions: "reconstruction (the data are not on this machine)" }[comparedWith(found)] ?? "encoded image or reconstruction";
     return `How far the decoded image is from the nearest ${nearest}. Between these 1 is usual; the line is there.`;
   },

@@ -23,7 +23,10 @@ export class Spot {
   wake() {
     if (this.timer || !this.wanted || this.channel.busy) return;
     const wait = this.due - performance.now();
-    if (wait > 0) return void (this.timer = setTimeout(() => this.waited(), wait));
+    if (wait > 0) {
+      this.timer = setTimeout(() => this.waited(), wait);
+      return;
+    }
     const target = this.wanted;
     this.wanted = null;
     this.due = performance.now() + 1000 / PER_SECOND;

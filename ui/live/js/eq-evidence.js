@@ -48,7 +48,7 @@ class Evidence extends ModelStep {
     this.find(".aligned").addEventListener("change", ({ target }) => this.align(target.checked));
   }
 
-  async take(example, signal) {
+  async take(_example, signal) {
     const found = await this.ask("evidence", {}, signal);
     if (signal.aborted) return;
     const grid = { ...found.grid, values: floats(found.grid.values) };

@@ -113,7 +113,8 @@ class Generation {
 
   async open(seed) {
     this.leave?.abort();
-    const { signal } = (this.leave = new AbortController()), body = { model: this.facts.model.id, seed, count: Number(this.find("select").value) };
+    this.leave = new AbortController();
+    const { signal } = this.leave, body = { model: this.facts.model.id, seed, count: Number(this.find("select").value) };
     this.seed = seed;
     this.root.classList.add("eq-waits");
     this.say("Drawing and comparing…");

@@ -43,7 +43,7 @@ class Gradients extends ModelStep {
     for (const box of [".close", ".with-baseline"]) this.find(box).addEventListener("change", () => this.found && this.place());
   }
 
-  async take(example, signal) {
+  async take(_example, signal) {
     await this.measure(signal);
   }
 

@@ -41,7 +41,7 @@ class Marginal extends ModelStep {
     this.images = new Channel({ onAnswer: (answer, tag) => this.show(answer, tag), onError: (sentence) => this.say(sentence) });
   }
 
-  async take(example, signal) {
+  async take(_example, signal) {
     await this.measure(signal);
   }
 
@@ -72,7 +72,7 @@ class Marginal extends ModelStep {
     const { counts, estimates, evidence } = this.found, first = counts.findIndex((count) => count >= SETTLING);
     const span = Math.max(LEAST_SPAN, ...estimates.map((line) => evidence.value - line[first])), top = evidence.value + 0.12 * span;
     const x = [1, this.draws], y = [evidence.value - 1.05 * span, Math.max(top, ...estimates.map((line) => Math.max(...line.slice(first)) + 0.03 * span))];
-    const names = this.pair.map((d) => dimensionName(d) + " →");
+    const names = this.pair.map((d) => `${dimensionName(d)} →`);
     this.charts?.forEach((stage) => stage.close());
     const chart = new Stage(this.find(".estimates"), { x, y, log: [true, false], names: ["draws n →", "nats →"], aspect: 3.5, label: "Estimates of log p(x) by the number of draws" });
     const plane = new Stage(this.find(".plane"), { x: [-FAR, FAR], y: [-FAR, FAR], equal: true, names, label: "Draws of the prior; those that carry the estimate are marked" });

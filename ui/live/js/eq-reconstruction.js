@@ -47,7 +47,7 @@ class Reconstruction extends ModelStep {
     });
   }
 
-  async take(example, signal) {
+  async take(_example, signal) {
     const found = await this.ask("reconstruction", {}, signal);
     if (signal.aborted) return;
     const planes = found.grids.map((grid) => refined({ ...grid, values: floats(grid.values) }));
@@ -86,7 +86,10 @@ class Reconstruction extends ModelStep {
   change() {
     const { c, planes } = this, plane = planes.findLast((each) => each.c >= c) ?? planes[0], { values, prior, joint, cell } = plane;
     let most = -Infinity;
-    for (let i = 0; i < joint.length; i++) most = Math.max(most, (joint[i] = prior[i] - values[i] / (2 * c)));
+    for (let i = 0; i < joint.length; i++) {
+      joint[i] = prior[i] - values[i] / (2 * c);
+      most = Math.max(most, joint[i]);
+    }
     let sum = 0, squared = 0, rate = 0;
     for (let i = 0; i < joint.length; i++) {
       const weight = Math.exp(joint[i] - most);

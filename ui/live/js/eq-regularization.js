@@ -293,7 +293,8 @@ class Regularization {
   // Model after model, in the order that they stand in.
   async measure() {
     this.find(".measure").disabled = true;
-    const { signal } = (this.leave = new AbortController());
+    this.leave = new AbortController();
+    const { signal } = this.leave;
     try {
       for (const column of this.columns.filter(({ known }) => !known)) {
         const { id, title } = column.model.model;

@@ -70,7 +70,8 @@ export class ModelStep {
   // Newest wins: what was asked about the x before is given up.
   async open() {
     this.leave?.abort();
-    const { signal } = (this.leave = new AbortController());
+    this.leave = new AbortController();
+    const { signal } = this.leave;
     const { x } = this;
     this.find(".class").value = String(x.label);
     this.find(".turn output").textContent = `no. ${x.nth}`;

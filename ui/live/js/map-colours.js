@@ -39,7 +39,8 @@ export class Colours {
 
   // { colours, classes } of map-raster's points and { palette, visible } of its style.
   async choose(name) {
-    const chosen = (this.chosen = {});
+    const chosen = {};
+    this.chosen = chosen;
     this.menu.value = name;
     try {
       const found = await this.find(name);

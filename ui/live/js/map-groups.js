@@ -142,7 +142,8 @@ export class Groups {
     const fill = (selector, wanted, ...more) => {
       const menu = this.find(selector), before = menu.value;
       menu.replaceChildren(...more, ...names.map((name) => new Option(name, name)));
-      return (menu.value = names.includes(before) ? before : wanted);
+      menu.value = names.includes(before) ? before : wanted;
+      return menu.value;
     };
     if (!two) return;
     fill(".from", names[0]);

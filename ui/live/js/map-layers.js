@@ -69,7 +69,8 @@ export class Layers {
   }
 
   density(context, view) {
-    const lines = (this.cache.density ??= this.lines());
+    this.cache.density ??= this.lines();
+    const lines = this.cache.density;
     context.strokeStyle = this.colours.line;
     lines.forEach((loops, k) => {
       context.beginPath();
@@ -136,7 +137,8 @@ export class Layers {
   }
 
   means(context, view) {
-    const found = (this.cache.means ??= classMeans(this.page));
+    this.cache.means ??= classMeans(this.page);
+    const found = this.cache.means;
     context.font = `600 12px ${this.font.slice(5)}`;
     found.forEach((place, label) => {
       if (!place || this.page.colours.hidden.has(label)) return;

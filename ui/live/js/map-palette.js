@@ -52,7 +52,7 @@ export function scaled(values, { low, high } = {}) {
   let missing = 0;
   for (let i = 0; i < colours.length; i++) {
     const value = values[i];
-    if (value !== value) missing++;
+    if (Number.isNaN(value)) missing++;
     else if (perUnit === 0) colours[i] = value < low ? 1 : value > high ? 255 : MIDDLE;
     else colours[i] = 1.5 + Math.min(Math.max((value - low) * perUnit, 0), 254);
   }

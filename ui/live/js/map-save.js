@@ -15,7 +15,9 @@ export class Save {
     this.page = page;
     this.root = root.querySelector(".save");
     for (const button of this.root.querySelectorAll("button")) button.addEventListener("click", () => this[button.dataset.as]());
-    this.root.addEventListener("focusout", (event) => this.root.contains(event.relatedTarget) || (this.root.open = false));
+    this.root.addEventListener("focusout", (event) => {
+      if (!this.root.contains(event.relatedTarget)) this.root.open = false;
+    });
   }
 
   begin() {

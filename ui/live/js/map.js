@@ -266,7 +266,10 @@ class MapPage {
     const former = this.hovered?.point ?? -1;
     this.hovered = { x: place[0], y: place[1], point, ...found };
     this.beside.over(this.hovered, screen, live);
-    if (live) this.panel.show((this.target = this.hovered));
+    if (live) {
+      this.target = this.hovered;
+      this.panel.show(this.target);
+    }
     if (former !== point) this.stage.redraw("marks");
   }
 
@@ -421,7 +424,9 @@ class MapPage {
     on(".undo", () => this.travel(-1));
     on(".redo", () => this.travel(1));
     const layers = this.find(".layers");
-    layers.addEventListener("focusout", (event) => layers.contains(event.relatedTarget) || (layers.open = false));
+    layers.addEventListener("focusout", (event) => {
+      if (!layers.contains(event.relatedTarget)) layers.open = false;
+    });
     this.root.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.escape();
       if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.target.tagName === "INPUT") return;

@@ -9,7 +9,7 @@ let timer = null, last = -Infinity;
 // Call write() at once after a rest, else when the period is over. It must write what is true when it is called.
 export function soon(who, write) {
   waiting.set(who, write);
-  timer ??= setTimeout(flush, Math.max(last + PERIOD_MS - performance.now(), 0));
+  if (timer === null) timer = setTimeout(flush, Math.max(last + PERIOD_MS - performance.now(), 0));
 }
 
 function flush() {

@@ -61,7 +61,8 @@ export class Work {
   // act({ signal, progress }) does it; a newer start or another x ends it.
   async start() {
     this.stop();
-    const leave = (this.leave = new AbortController());
+    const leave = new AbortController();
+    this.leave = leave;
     this.show(true);
     this.progress({ done: null });
     try {
@@ -129,13 +130,14 @@ export function bound(card, found, { elbo, logEvidence }, chosen) {
   const y = (value) => ROOM.top + (HIGH - ROOM.top - ROOM.bottom) * (1 - (value - lowest + room) / (highest - lowest + 2 * room));
   const line = (points) => points.map(([k, value], i) => `${i ? "L" : "M"}${x(k).toFixed(1)} ${y(value).toFixed(1)}`).join("");
   const known = samples.map((k, i) => [k, values[i], errors[i]]).filter(([, value, off]) => Number.isFinite(value) && Number.isFinite(off));
-  const band = line(known.map(([k, value, off]) => [k, value + off])) + line(known.toReversed().map(([k, value, off]) => [k, value - off])).replace("M", "L") + "Z";
+  const there = line(known.map(([k, value, off]) => [k, value + off]));
+  const back = line(known.toReversed().map(([k, value, off]) => [k, value - off])).replace("M", "L");
   const level = (value, kind, name) => (Number.isFinite(value) ? `<path class="${kind}" d="M${ROOM.left} ${y(value)}H${WIDE - ROOM.right}"/>${name(y(value))}` : "");
   const above = (place) => `<text class="evidence" x="${ROOM.left + 4}" y="${place - 4}">log p(x)</text>`;
   const under = (place) => `<text class="elbo" x="${WIDE - ROOM.right - 2}" y="${place - 4}" text-anchor="end">ELBO</text>`;
   const across = [1, 10, 100, 1000].filter((k) => k <= samples[last]).map((k) => `<path class="tick" d="M${x(k)} ${HIGH - ROOM.bottom}v4"/><text x="${x(k)}" y="${HIGH - 5}" text-anchor="middle">${k.toLocaleString("en")}</text>`).join("");
   const up = ticks(lowest - room, highest + room, 4).map(({ value, text }) => `<path class="grid" d="M${ROOM.left} ${y(value)}H${WIDE - ROOM.right}"/><text x="${ROOM.left - 5}" y="${y(value) + 3.5}" text-anchor="end">${text.replace("-", MINUS)}</text>`).join("");
-  card.querySelector("svg").innerHTML = `${up}${across}<text x="${WIDE - ROOM.right}" y="${HIGH - 5}" text-anchor="end">K</text><path class="band" d="${band}"/>
+  card.querySelector("svg").innerHTML = `${up}${across}<text x="${WIDE - ROOM.right}" y="${HIGH - 5}" text-anchor="end">K</text><path class="band" d="${there}${back}Z"/>
     ${level(logEvidence, "evidence", above)}${level(elbo, "elbo", under)}<path class="line" d="${line(known)}"/><circle r="4" cx="${x(samples[chosen])}" cy="${y(values[chosen])}"/>`;
   card.querySelector("output").textContent = samples[chosen].toLocaleString("en");
   const off = Number.isFinite(errors[chosen]) ? ` ± ${number(errors[chosen], 3)}` : "";

@@ -284,7 +284,10 @@ export function region(grid) {
   const sorted = Float64Array.from(values).sort().reverse(), total = sorted.reduce((a, b) => a + b, 0);
   const levels = SHARES.map((share) => {
     let sum = 0;
-    return sorted[sorted.findIndex((value) => (sum += value) >= share * total)];
+    return sorted.find((value) => {
+      sum += value;
+      return sum >= share * total;
+    });
   });
   return { density: { ...grid, values }, levels };
 }

@@ -139,7 +139,8 @@ export class Posterior {
     this.leave?.abort();
     clearTimeout(this.pause);
     for (const each of Object.values(this.works)) each.stop();
-    const { signal } = (this.leave = new AbortController());
+    this.leave = new AbortController();
+    const { signal } = this.leave;
     this.x = x;
     this.controls();
     this.page.address();

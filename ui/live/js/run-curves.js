@@ -57,7 +57,7 @@ export function robustRange(points) {
   const [first, last] = extent(settled.length ? settled : all);
   const room = EXTRA * (last - first);
   const [lowest, highest] = extent(all);
-  let [low, high] = points.length < 4 ? [lowest, highest] : [Math.max(lowest, first - room), Math.min(highest, last + room)];
+  const [low, high] = points.length < 4 ? [lowest, highest] : [Math.max(lowest, first - room), Math.min(highest, last + room)];
   const outside = points.filter((point) => values([point]).some((value) => value < low || value > high));
   const margin = MARGIN * (high - low) || Math.max(Math.abs(high), 1) * MARGIN;
   return { low: low - margin, high: high + margin, clipped: clippedWords(outside) };

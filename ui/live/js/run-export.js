@@ -34,7 +34,8 @@ export class Export {
   }
 
   async save(kind, href) {
-    const making = (this.making = new AbortController());
+    const making = new AbortController();
+    this.making = making;
     this.busy(true);
     try {
       const response = await fetch(href, { signal: making.signal });

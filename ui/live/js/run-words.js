@@ -27,4 +27,4 @@ export function timeLeft(seconds) {
 export const epochName = (epoch) => (epoch === 0 ? "before training" : `epoch ${epoch}`);
 
 const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
-export const dimensionName = (index) => "z" + String(index + 1).replace(/\d/g, (digit) => SUBSCRIPTS[digit]);
+export const dimensionName = (index) => `z${String(index + 1).replace(/\d/g, (digit) => SUBSCRIPTS[digit])}`;

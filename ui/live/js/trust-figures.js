@@ -36,7 +36,7 @@ export const FIGURES = [
   },
   {
     name: "stretch",
-    says([, stretch, magnification], model, { stretch: usual }) {
+    says([, stretch, magnification], _model, { stretch: usual }) {
       if (!Number.isFinite(stretch)) return null;
       const [least, most] = usual ?? [NaN, NaN];
       const compared = usual ? `; ${number(least)} to ${number(most)} are usual for encoded data of this model (nine in ten)` : "";
@@ -50,7 +50,7 @@ export const FIGURES = [
   },
   {
     name: "drift",
-    says([, , , , , drift], model, { drift: usual }) {
+    says([, , , , , drift], _model, { drift: usual }) {
       if (!Number.isFinite(drift)) return null;
       const most = usual?.[1] ?? NaN;
       const compared = usual ? `; encoded data of this model usually move by ${number(most)} at most (95 % of them)` : "";

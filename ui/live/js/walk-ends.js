@@ -42,8 +42,12 @@ export class Ends {
     });
     const menu = this.find(".add");
     this.find(".add summary").addEventListener("click", () => this.offer()); // before it opens
-    menu.addEventListener("focusout", (event) => event.relatedTarget && !menu.contains(event.relatedTarget) && (menu.open = false));
-    menu.addEventListener("keydown", (event) => event.key === "Escape" && (menu.open = false));
+    menu.addEventListener("focusout", (event) => {
+      if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+    });
+    menu.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") menu.open = false;
+    });
     this.drag();
   }
 
@@ -86,7 +90,11 @@ export class Ends {
     this.find(".add summary").classList.toggle("full", this.list.length >= MOST);
     const fresh = this.list.filter((end) => !end.picture), list = this.list;
     this.decoder.decode(fresh.map(({ code }) => code), () => this.list === list).then((answer) => {
-      if (answer) fresh.forEach((end, k) => paint((end.picture = end.canvas), answer, k));
+      if (!answer) return;
+      for (const [k, end] of fresh.entries()) {
+        paint(end.canvas, answer, k);
+        end.picture = end.canvas;
+      }
     });
   }
 

@@ -25,7 +25,8 @@ export class Hand {
 
   at(event) {
     // While pressed, where the grid lies was measured once: asking at every move costs a layout.
-    const box = this.box && this.fingers.size ? this.box : (this.box = this.element.getBoundingClientRect());
+    if (!this.box || !this.fingers.size) this.box = this.element.getBoundingClientRect();
+    const { box } = this;
     return [event.clientX - box.left, event.clientY - box.top];
   }
 

@@ -440,7 +440,8 @@ export class Paths {
   }
 
   async awaitEnds(told, ends) {
-    const own = (this.restoring = Object.fromEntries(STATE.filter((name) => told[name] !== undefined).map((name) => [name, told[name]])));
+    const own = Object.fromEntries(STATE.filter((name) => told[name] !== undefined).map((name) => [name, told[name]]));
+    this.restoring = own;
     const found = await Promise.allSettled(ends);
     if (this.restoring !== own) return; // another model has been opened, or this page left
     this.restoring = null;

@@ -105,10 +105,15 @@ export class Play {
   key({ key }) {
     const acts = {
       " ": () => this.toggle(), ArrowRight: () => this.step(1), ArrowLeft: () => this.step(-1),
-      Home: () => (this.hold(0), this.on.settle()), End: () => (this.hold(1), this.on.settle()),
+      Home: () => this.jump(0), End: () => this.jump(1),
     };
     acts[key]?.();
     return key in acts;
+  }
+
+  jump(p) {
+    this.hold(p);
+    this.on.settle();
   }
 
   show(playing, words) {

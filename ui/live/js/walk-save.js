@@ -49,7 +49,9 @@ export class Save {
       this.root.open = false;
       this.find("summary").focus();
     });
-    this.root.addEventListener("focusout", (event) => event.relatedTarget && !this.root.contains(event.relatedTarget) && (this.root.open = false));
+    this.root.addEventListener("focusout", (event) => {
+      if (event.relatedTarget && !this.root.contains(event.relatedTarget)) this.root.open = false;
+    });
   }
 
   refresh() {
@@ -63,7 +65,8 @@ export class Save {
   async save(as) {
     const chosen = this.on.chosen();
     if (!chosen || this.making) return;
-    const making = (this.making = new AbortController());
+    const making = new AbortController();
+    this.making = making;
     const film = as === "gif" || as === "mp4", frames = film && chosen.pingPong ? thereAndBack(chosen.codes) : chosen.codes;
     this.busy(as);
     try {

@@ -1,3 +1,5 @@
+// biome-ignore-all lint/correctness/noPrecisionLoss: coefficients stand here as they were published.
+
 // Where the tiles of a grid stand: how a coordinate of the view turns into a place of the plane, and into cells.
 //
 // Both kinds have `tiles` cells across their home square, and levels: a cell's side is a power of two times its side at

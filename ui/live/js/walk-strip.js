@@ -64,7 +64,8 @@ export class Row {
   // Newest wins: what was asked for before is neither waited for nor shown.
   async ask(body) {
     this.leave?.abort();
-    const leave = (this.leave = new AbortController());
+    const leave = new AbortController();
+    this.leave = leave;
     this.body = body;
     this.show("working");
     this.progress({ done: null, says: "" });
@@ -165,7 +166,7 @@ export class Row {
     Object.assign(this, { scale, gap });
     this.speed(answer, scale.step);
     this.distance(answer, scale.near, gap);
-    this.find(".words").textContent = inWords(answer, gap);
+    this.find(".words").textContent = inWords(answer);
     this.notches(answer);
     this.drawFilm();
   }
@@ -255,7 +256,10 @@ export class Row {
 
   tip(share) {
     const place = this.find(".tip");
-    if (share === null || !this.answer) return void (place.textContent = "");
+    if (share === null || !this.answer) {
+      place.textContent = "";
+      return;
+    }
     const { steps, nearest } = this.answer, i = Math.min(Math.floor(share * steps.length), steps.length - 1), frame = frameAt(share, this.n);
     const mean = steps.reduce((sum, value) => sum + value, 0) / steps.length;
     place.textContent = [
@@ -283,7 +287,7 @@ export class Row {
   }
 }
 
-export function inWords({ steps, worst, length, energy, seconds, t }, gap, where = t?.[worst]) {
+export function inWords({ steps, worst, length, energy, seconds, t }, where = t?.[worst]) {
   const middle = usualStep(steps);
   return [
     `image-space length ${number(length)}`, `energy ${number(energy)}`,

@@ -131,7 +131,7 @@ class Walk {
     this.trust.ask(code);
   }
 
-  choose(place, code) {
+  choose(_place, code) {
     this.explore(code);
   }
 
