@@ -27,6 +27,8 @@ test: $(VENV)/.installed-dev chromium
 	@$(BIN)/ruff check --quiet $(STYLED)
 	@echo "test: types"
 	@$(BIN)/mypy
+	@echo "test: JavaScript without a page"
+	@$(BIN)/node --test --test-reporter=dot "ui/**/*.test.js"
 	@echo "test: tests"
 	@$(BIN)/python -m pytest
 

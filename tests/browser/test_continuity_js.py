@@ -16,8 +16,8 @@ ORIGIN = "http://continuity.test"
 # A panel over a window from -3 to 3, whose requests wait until the test answers them with `field` of each code.
 PRELUDE = f"""
   const load = (name) => import(`{ORIGIN}/${{name}}.js`);
-  const [panels, specs, rasters, colours, {{ View }}, {{ Linear }}] = await Promise.all(
-    ["continuity-panel", "continuity-specs", "continuity-raster", "continuity-colours", "map-view", "walk-spacing"].map(load));
+  const [panels, specs, rasters, {{ View }}, {{ Linear }}] = await Promise.all(
+    ["continuity-panel", "continuity-specs", "continuity-raster", "map-view", "walk-spacing"].map(load));
   class Fake {{
     constructor(on) {{ Object.assign(this, {{ on, asked: [], current: null }}); }}
     get busy() {{ return Boolean(this.current); }}
@@ -110,31 +110,6 @@ def run(modules: Modules) -> Callable[..., object]:
 # --- windows ---------------------------------------------------------------------------------------------
 
 
-def test_a_contour_is_where_the_field_passes_the_level(run):
-    script = """
-      const n = 64, at = (i) => ((i + 0.5) / n) * 6 - 3;
-      const field = Float32Array.from({ length: n * n }, (_, c) => Math.hypot(at(c % n), at(Math.floor(c / n))));
-      return rasters.contour(field, n, 2).map((segment) => segment.map((place) => (place / n) * 6 - 3));
-    """
-    segments = np.array(run(script))
-    ends = segments.reshape(-1, 2)
-    np.testing.assert_allclose(np.hypot(*ends.T), 2, atol=0.002)
-    length = np.hypot(*(segments[:, 2:] - segments[:, :2]).T).sum()
-    assert length == pytest.approx(2 * np.pi * 2, rel=0.002)
-
-
-@pytest.mark.parametrize(("corners", "count"), [([1, 0, 1, 0], 2), ([1, 0, 0, 0], 1), ([1, 1, 1, 1], 0)])
-def test_a_saddle_is_cut_twice_and_no_end_leaves_its_cell(run, corners, count):
-    a, b, c, d = corners  # clockwise from the top left
-    found = np.array(run("return rasters.contour(Float32Array.from(ARG), 2, 0.5);", [a, b, d, c]))
-    assert len(found) == count
-    assert ((found >= 0.5) & (found <= 1.5)).all()
-
-
-def test_what_is_not_a_number_has_no_contour(run):
-    assert run("return rasters.contour(Float32Array.of(NaN, 1, 0, 1), 2, 0.5);") == []
-
-
 def test_cells_lie_where_their_middles_are_measured(run):
     script = """
       const raster = new rasters.Raster({ bounds: { left: -1, right: 3, bottom: 0, top: 2 }, n: 4, columns: 2, key: {} });
@@ -152,51 +127,6 @@ def test_a_fine_window_is_sketched_before_it_is_filled(run):
     assert sorted(order) == list(range(64))
     sketch = {(cell % 8 // 2, cell // 8 // 2) for cell in order[:16]}
     assert len(sketch) == 16
-
-
-# --- scales ----------------------------------------------------------------------------------------------
-
-
-def test_scales_rise_and_their_marks_stand_where_their_value_is(run):
-    script = """
-      const sample = Float32Array.from({ length: 500 }, (_, i) => 2 * 10 ** (2 * (i / 499)));
-      const scales = [colours.logarithmic(sample), colours.linear(sample), colours.ratios()];
-      return scales.map(({ share, marks }) => ({ marks, shares: [0, 1e-9, 0.2, 3, 20, 150, 1e9].map(share), nothing: Number.isNaN(share(NaN)) }));
-    """
-    values = {"⅛": 1 / 8, "¼": 1 / 4, "½": 1 / 2}
-    places = [
-        lambda v: (np.log(v) - np.log(2)) / np.log(100),
-        lambda v: (v - 2) / 198,
-        lambda v: np.log2(v) / 6 + 0.5,
-    ]
-    for scale, place in zip(run(script), places, strict=True):
-        assert scale["nothing"]
-        assert (np.diff(scale["shares"]) >= 0).all()
-        assert scale["shares"][0] == 0
-        assert scale["shares"][-1] == 1
-        assert 3 <= len(scale["marks"]) <= 7
-        for mark in scale["marks"]:
-            value = values.get(mark["text"]) or float(mark["text"])
-            assert mark["share"] == pytest.approx(place(value), abs=0.06)
-
-
-def test_what_hardly_varies_looks_flat_and_zero_everywhere_has_no_scale(run):
-    script = """
-      const flat = colours.logarithmic(Float32Array.from({ length: 99 }, (_, i) => 5 + i * 1e-4));
-      return { share: flat.share(5), none: colours.logarithmic(new Float32Array(99)), line: colours.linear(new Float32Array(99)) };
-    """
-    found = run(script)
-    assert found["share"] == pytest.approx(0.5, abs=0.01)
-    assert found["none"] is None
-    assert found["line"] is None
-
-
-def test_few_data_and_many_are_told_apart_without_red_and_green(run):
-    ends = run("return [1, 128, 255].map((i) => colours.DIVERGING[i]);")
-    red, green, blue = np.array([[pixel >> shift & 255 for pixel in ends] for shift in (0, 8, 16)])
-    assert red[0] > blue[0] + 60
-    assert blue[2] > red[2] + 60
-    assert min(red[1], green[1], blue[1]) > 180
 
 
 # --- one map ---------------------------------------------------------------------------------------------

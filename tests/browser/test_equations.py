@@ -172,40 +172,6 @@ def test_dragging_answers_in_the_next_frame(read):
     assert reader.answered("Second axis of N₁") == DRAGS
 
 
-def test_the_browsers_formulas_are_the_cores(read):
-    reader = read(2)
-    generator = np.random.default_rng(0)
-    pairs = []
-    for _ in range(50):
-        roots = generator.normal(size=(2, 2, 2)) + 1.5 * np.eye(2)
-        pairs.append(
-            [(generator.normal(size=2), root @ root.T + 0.05 * np.eye(2)) for root in roots],
-        )
-    said = reader.page.evaluate(
-        """async (pairs) => {
-          const kl = await import("/live-js/eq-kl.js");
-          const of = ([mean, covariance]) => ({ mean, covariance });
-          return pairs.map(([a, b]) => ({ ...kl.divergence(of(a), of(b)), check: kl.divergenceByQuadrature(of(a), of(b)),
-            prior: kl.toPrior(a[0][0], b[1][0][0]), priorCheck: kl.toPriorByQuadrature(a[0][0], b[1][0][0]) }));
-        }""",
-        [[[mean.tolist(), covariance.tolist()] for mean, covariance in pair] for pair in pairs],
-    )
-    for (zero, one), found in zip(pairs, said, strict=True):
-        core = gaussians.kl(*zero, *one)
-        for name, value in (
-            ("trace", core.trace),
-            ("distance", core.distance),
-            ("determinants", core.log_determinants),
-            ("kl", core.kl),
-            ("check", core.kl),
-        ):
-            assert found[name] == pytest.approx(value, rel=1e-6, abs=1e-8)
-        [prior] = gaussians.kl_to_prior(zero[0][:1], one[1][0, :1])
-        assert found["prior"]["kl"] == pytest.approx(prior, abs=1e-9)
-        assert found["priorCheck"] == pytest.approx(prior, abs=1e-6)
-        assert min(found["prior"]["place"], found["prior"]["width"]) >= 0
-
-
 def test_the_diagonal_case_begins_with_the_encoders_answer_and_follows_its_sliders(read, opened):
     reader = read(2)
     reference = opened.checkpoint.reference

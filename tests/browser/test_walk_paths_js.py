@@ -3,10 +3,8 @@
 The stand-in decoder paints a code as a grey of 255 * z[0], so that a picture tells which code it is of.
 """
 
-import itertools
 import json
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -368,24 +366,6 @@ def test_all_paths_stand_at_the_same_place(panel, run):
     assert greys == [51, 204]
 
 
-@pytest.mark.parametrize("after", ["once", "loop", "pingpong"])
-def test_the_end_of_a_path_is_as_chosen(run, after):
-    script = """
-      const { advance } = await import(`${location.origin}/walk-play.js`);
-      let at = { p: 0.75, direction: 1, over: false };
-      return Array.from({ length: 12 }, () => (at = advance(at, 0.125, ARG))).map(({ p, over }) => [p, over]);
-    """
-    places, over = zip(*run(script, after), strict=True)
-    steps = 0.75 + 0.125 * np.arange(1, 13)
-    expected = {
-        "once": np.minimum(steps, 1),
-        "loop": steps % 1,
-        "pingpong": 1 - np.abs(1 - steps % 2),
-    }[after]
-    np.testing.assert_allclose(places, expected, atol=1e-9)
-    assert any(over) == (after == "once")
-
-
 def test_playing_moves_and_pauses_where_it_is(panel, run):
     panel.ends(0, 1)
     run("await serve();")
@@ -476,37 +456,6 @@ def test_talk_mode_is_moved_by_a_presenters_remote(panel, run):
     assert not panel.page.locator(".black-screen").is_visible()
 
 
-def test_the_idle_walk_stays_on_edges_between_near_neighbours(run):
-    rng = np.random.default_rng(0)
-    codes = np.concatenate([ring(300), rng.normal([3, 0], 0.2, size=(300, 2))]).astype(np.float32)
-    script = """
-      const { Wander, NEIGHBOURS } = await import(`${location.origin}/walk-wander.js`);
-      let seed = 1;
-      const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
-      const wander = new Wander(Float32Array.from(ARG.flat()), 2, [0.9, 0], random), visits = [wander.at], places = [];
-      for (let k = 0; k < 1500; k++) {
-        places.push([...wander.step(0.1)]);
-        if (wander.at !== visits.at(-1)) visits.push(wander.at);
-      }
-      return { visits, places, near: NEIGHBOURS };
-    """
-    found = run(script, codes.tolist())
-    visits, places = found["visits"], np.array(found["places"])
-    assert len(set(visits)) > 40  # it gets around
-    distances = np.linalg.norm(codes[:, None] - codes[None], axis=-1)
-    np.fill_diagonal(distances, np.inf)
-    reach = np.sort(distances, axis=1)[:, found["near"] - 1]
-    for here, there in itertools.pairwise(visits):
-        assert distances[here, there] <= reach[here] + 1e-6
-    hops = codes[visits]
-    a, b = hops[:-1, None], hops[1:, None]
-    along = np.clip(((places - a) * (b - a)).sum(-1) / np.maximum(((b - a) ** 2).sum(-1), 1e-12), 0, 1)[
-        ..., None
-    ]
-    off = np.linalg.norm(a + along * (b - a) - places, axis=-1).min(axis=0)
-    assert off.max() < 1e-5  # always on one of the edges it went along
-
-
 def test_a_path_is_saved_as_a_file_and_as_a_command(panel, run):
     panel.page.locator(".add summary").click()
     panel.page.locator(".add .number").fill("12")
@@ -561,27 +510,6 @@ def test_a_link_restores_the_panel(panel, run):
     assert run("return paths.state();") == link
     assert run("return asked.at(-1).body.closed && asked.at(-1).body.equal;")
     assert "no. " in panel.page.locator(".chips .name").first.inner_text()
-
-
-def test_a_code_as_text_is_the_same_code_again_to_the_last_bit(run):
-    rng = np.random.default_rng(0)
-    drawn = np.concatenate([rng.normal(size=500), rng.normal(size=300) * 10.0 ** rng.integers(-30, 30, 300)])
-    edges = [0, -0.0, 1, -1.5, 0.1, 1 / 3, 1e-45, 3.4028235e38, 16777217, 123456.79]
-    codes = np.concatenate([drawn, edges]).astype(np.float32)
-    script = """
-      const { codeText, parseCode } = await import(`${location.origin}/code-text.js`);
-      const code = Float32Array.from(ARG), text = codeText(code), again = parseCode(text, code.length);
-      return { text, same: code.every((value, i) => value === again[i]) };
-    """
-    found = run(script, codes.astype(float).tolist())
-    assert found["same"]
-    texts = found["text"].split(",")
-    assert np.array_equal(np.array(texts, np.float32), codes)  # as the command line reads it
-    shortest = [np.format_float_scientific(value, unique=True) for value in codes]
-    digits = [
-        [len(Decimal(text).normalize().as_tuple().digits) for text in each] for each in (texts, shortest)
-    ]
-    assert digits[0] == digits[1]
 
 
 def test_a_linked_end_is_the_very_code_it_was(panel, run):

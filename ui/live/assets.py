@@ -1,9 +1,11 @@
 """The components' JavaScript: plain ES modules served from our own route.
 
 Components share modules (the socket, the painter), so each is a file of its own that the browser loads
-once; Streamlit is given only a line that imports the one it wants.
+once; Streamlit is given only a line that imports the one it wants. Their tests lie beside them and are not
+served.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,11 @@ PATH = "/live-js"
 
 class _Fresh(StaticFiles):
     """Static files that the browser asks about each time, so that an upgrade is seen at once."""
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        if path.endswith(".test.js"):  # beside what it tests, and no part of any page
+            return "", None
+        return super().lookup_path(path)
 
     def file_response(self, full_path: Any, stat_result: Any, scope: Scope, status_code: int = 200) -> Any:
         response = super().file_response(full_path, stat_result, scope, status_code)
