@@ -1,7 +1,8 @@
 """Requests that wait together are decoded together, one batch per model.
 
 There is no artificial delay: a request that finds the worker idle is decoded at once, and what
-arrives while a decode runs joins the next batch. Futures of `concurrent.futures` carry the answers
+arrives while a decode runs joins the next batch. Only where a picture under somebody's pointer would be decoded
+together with a heap of others does it go first, by itself; the heap is next. Futures of `concurrent.futures` carry the answers
 from the worker thread to whichever event loop waits for them, so nothing here belongs to a loop.
 """
 
@@ -10,7 +11,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from ui.live.registry import LiveModel
 
 _Result = TypeVar("_Result")
 
+FEW, MANY = 2, 8  # codes: so few do not wait for so many
 MAX_BATCH_CODES = 4096  # 50 MB of 64x64 colour images; a larger batch decodes no faster per code
 
 
@@ -36,6 +38,7 @@ class Decoded:
 class _Waiter:
     codes: np.ndarray
     answer: Future[Decoded]
+    stood_back: bool = False  # it has let others go first, and will not again
 
 
 class Batcher:
@@ -104,6 +107,7 @@ class Batcher:
             if not self._queues:
                 return None
             model, queue = self._queues.popitem(last=False)
+            queue, later = _hurried(queue)
             batch: list[_Waiter] = []
             room = self._max_codes
             while queue and (len(queue[0].codes) <= room or not batch):
@@ -111,9 +115,20 @@ class Batcher:
                 if waiter.answer.set_running_or_notify_cancel():
                     batch.append(waiter)
                     room -= len(waiter.codes)
+            queue.extend(later)
             if queue:
                 self._queues[model] = queue  # at the end, so that models take turns
             return (model, batch) if batch else None
+
+
+def _hurried(queue: deque[_Waiter]) -> tuple[deque[_Waiter], deque[_Waiter]]:
+    """Part what waits into who goes first and who stands back, which nobody does twice."""
+    few = deque(waiter for waiter in queue if len(waiter.codes) <= FEW)
+    many = deque(waiter for waiter in queue if len(waiter.codes) > FEW)
+    heap = sum(len(waiter.codes) for waiter in many)
+    if not few or heap < MANY or any(waiter.stood_back for waiter in many):
+        return queue, deque()
+    return few, deque(replace(waiter, stood_back=True) for waiter in many)
 
 
 def _decode_together(model: LiveModel, groups: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -58,6 +58,24 @@ def test_requests_waiting_behind_a_decode_become_one_batch(batcher, model, decod
     assert [answer.pixels[:, 0, 0, 0].tolist() for answer in answers] == [[0], [1], [2, 3], [4]]
 
 
+def test_a_picture_goes_before_a_heap_that_it_would_wait_for_but_only_once(batcher, model, decoder) -> None:
+    heap = tuple(range(10, 20))
+
+    async def story() -> None:
+        first = await hold_up(batcher, model, decoder)
+        rest = [asyncio.create_task(batcher.decode(model, codes(*group))) for group in (heap, (1,), (2, 3))]
+        await until_waiting(batcher, 3)
+        decoder.release()
+        await rest[1]
+        rest.append(asyncio.create_task(batcher.decode(model, codes(4))))
+        await asyncio.gather(first, *rest)
+
+    run(story())
+    batches = [batch[:, 0].tolist() for batch in decoder.batches]
+    assert batches[:2] == [[0], [1, 2, 3]]
+    assert batches[2][:10] == list(heap)
+
+
 def test_a_batch_s_time_is_shared_by_its_codes(batcher, model, decoder) -> None:
     async def story() -> list[Decoded]:
         first = await hold_up(batcher, model, decoder)
