@@ -20,11 +20,13 @@ run: $(VENV)/.installed
 	@echo "run: starting the explorer; stop it with Ctrl-C"
 	@$(BIN)/streamlit run app.py
 
-test: $(VENV)/.installed-dev chromium
+test: $(VENV)/.installed-dev node_modules/.installed chromium
 	@echo "test: format"
 	@$(BIN)/ruff format --check --quiet $(STYLED) || { echo "test: the files above are not in style; run 'make format'"; exit 1; }
 	@echo "test: lint"
 	@$(BIN)/ruff check --quiet $(STYLED)
+	@echo "test: JavaScript's format and lint"
+	@$(BIOME) check --error-on-warnings || { echo "test: JavaScript is not in style; run 'make format', and mend by hand what it leaves"; exit 1; }
 	@echo "test: types"
 	@$(BIN)/mypy
 	@echo "test: JavaScript without a page"

@@ -10,12 +10,14 @@
   const redraws = []; // {at, frame: the timestamp of the frame after it}
   const last = new WeakMap(); // canvas -> hash
   const looking = new Set();
-  let since = 0, clicked = null;
+  let since = 0,
+    clicked = null;
 
   addEventListener("click", ({ timeStamp }) => (clicked = timeStamp), { capture: true, passive: true });
 
   const painted = (canvas, bytes) => {
-    let value = 0x811c9dc5, any = 0; // FNV-1a, four bytes at a time
+    let value = 0x811c9dc5,
+      any = 0; // FNV-1a, four bytes at a time
     for (const pixel of new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)) {
       value = Math.imul(value ^ pixel, 0x01000193);
       any |= pixel;
@@ -39,7 +41,8 @@
   const look = (gl) => {
     looking.delete(gl);
     const { drawingBufferWidth: width, drawingBufferHeight: height } = gl;
-    const bytes = new Uint8Array(4 * width * ROWS), bound = gl.getParameter(gl.FRAMEBUFFER_BINDING);
+    const bytes = new Uint8Array(4 * width * ROWS),
+      bound = gl.getParameter(gl.FRAMEBUFFER_BINDING);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.readPixels(0, (height - ROWS) >> 1, width, ROWS, gl.RGBA, gl.UNSIGNED_BYTE, bytes);
     gl.bindFramebuffer(gl.FRAMEBUFFER, bound);

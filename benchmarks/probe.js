@@ -20,7 +20,8 @@
   const heard = (event) => {
     const here = `${event.clientX} ${event.clientY}`;
     const moved = event.type === "pointerrawupdate" || event.type === "pointermove";
-    if (!(moved && here === place)) inputs.push({ type: moved ? "pointermove" : event.type, at: event.timeStamp });
+    if (!(moved && here === place))
+      inputs.push({ type: moved ? "pointermove" : event.type, at: event.timeStamp });
     place = here;
   };
   for (const type of ["pointerdown", "pointerrawupdate", "pointermove", "pointerup"]) {
@@ -66,7 +67,8 @@
         super.send(data);
       }
     };
-    const { prototype } = globalThis.CanvasRenderingContext2D ?? OffscreenCanvasRenderingContext2D, { putImageData } = prototype;
+    const { prototype } = globalThis.CanvasRenderingContext2D ?? OffscreenCanvasRenderingContext2D,
+      { putImageData } = prototype;
     prototype.putImageData = function (image, ...rest) {
       putImageData.call(this, image, ...rest);
       painted(this, image, reflected);
@@ -97,9 +99,13 @@
       newest = event.data.probe;
       event.stopImmediatePropagation();
     });
-    watch(() => newest, () => {}, (_, image, reflected) => {
-      postMessage({ probe: { at: performance.timeOrigin + performance.now(), ...reflected } });
-    });
+    watch(
+      () => newest,
+      () => {},
+      (_canvas, _image, reflected) => {
+        postMessage({ probe: { at: performance.timeOrigin + performance.now(), ...reflected } });
+      },
+    );
   }
 
   window.Worker = class extends Worker {
@@ -113,7 +119,8 @@
         const painted = event.data?.probe;
         if (!painted) return;
         event.stopImmediatePropagation();
-        if (painted.drive === drive) strips.push({ at: painted.at - performance.timeOrigin, input: painted.input });
+        if (painted.drive === drive)
+          strips.push({ at: painted.at - performance.timeOrigin, input: painted.input });
       });
     }
 
@@ -124,11 +131,15 @@
   };
 
   // load does not bubble, but it can be captured. A stock page reflects every input until its script has run.
-  document.addEventListener("load", ({ target }) => {
-    if (viaSocket || !target.closest?.("[data-testid=stImage]")) return;
-    painted(performance.now(), inputs.length - 1, target.currentSrc);
-    if (paints.length === 1) performance.mark("first-decoded-image");
-  }, true);
+  document.addEventListener(
+    "load",
+    ({ target }) => {
+      if (viaSocket || !target.closest?.("[data-testid=stImage]")) return;
+      painted(performance.now(), inputs.length - 1, target.currentSrc);
+      if (paints.length === 1) performance.mark("first-decoded-image");
+    },
+    true,
+  );
 
   window.probe = {
     // Forget what was recorded; the last picture stays known.

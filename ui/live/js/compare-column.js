@@ -1,12 +1,12 @@
 // One model: what it makes of the item, the walk through the item's code, its encoded data, and what each dimension tells.
 
-import { MapData } from "./map-data.js";
-import { Scatter, SCATTER } from "./compare-scatter.js";
+import { SCATTER, Scatter } from "./compare-scatter.js";
 import { REACH, spreads } from "./compare-stroll.js";
+import { MapData } from "./map-data.js";
+import { paint } from "./paint.js";
 import { number } from "./run-words.js";
 import { dimensionName } from "./slider.js";
 import { Channel, DECODE } from "./socket.js";
-import { paint } from "./paint.js";
 
 const TILES = 9; // of the strip; the middle one is the reconstruction
 const STEPS = Array.from({ length: TILES }, (_, i) => REACH * ((2 * i) / (TILES - 1) - 1));
@@ -29,7 +29,17 @@ const TEMPLATE = `
 export class Column {
   // model: what Python says of it; page: { walk, point(index), items, stroll, explore(model, code), say }
   constructor(model, place, page) {
-    Object.assign(this, { model, place, page, rank: 0, t: 0, base: null, stale: true, indices: null, reconstruction: null });
+    Object.assign(this, {
+      model,
+      place,
+      page,
+      rank: 0,
+      t: 0,
+      base: null,
+      stale: true,
+      indices: null,
+      reconstruction: null,
+    });
     const element = document.createElement("article");
     this.element = element;
     element.className = "model";
@@ -39,7 +49,8 @@ export class Column {
     this.find("header span").textContent = model.title;
     this.find("header h3").title = model.title;
     this.find(".mark").textContent = MARKS[place];
-    this.find(".about").textContent = `${model.kind} · ${model.latentDim} latent dimension${model.latentDim > 1 ? "s" : ""}`;
+    this.find(".about").textContent =
+      `${model.kind} · ${model.latentDim} latent dimension${model.latentDim > 1 ? "s" : ""}`;
     const [, height, width] = model.dataShape;
     element.style.setProperty("--shape", `${width} / ${height}`);
     element.style.setProperty("--strip", `${TILES * width} / ${height}`);
@@ -50,7 +61,10 @@ export class Column {
     this.scatter = new Scatter(element, this);
     this.images = new Channel({ onAnswer: (answer, asked) => this.draw(answer, asked), onError: page.say });
     this.find(".walked canvas").title = "Continue with this code on the Explore page";
-    this.find(".walked canvas").addEventListener("click", () => this.base && page.explore(model.model.id, this.code(this.t)));
+    this.find(".walked canvas").addEventListener(
+      "click",
+      () => this.base && page.explore(model.model.id, this.code(this.t)),
+    );
     this.dragStrip();
   }
 
@@ -95,8 +109,11 @@ export class Column {
     this.stale ||= turned;
     this.ask();
     this.find(".needle").style.left = `${(100 * (t / REACH) * (TILES - 1)) / (2 * TILES) + 50}%`;
-    this.find(".walked figcaption").textContent = this.dimension ? `walk ${dimensionName(this.dimension.index)} ${spreads(t)}` : `no ${rank + 1}${rank === 1 ? "nd" : rank === 2 ? "rd" : "th"} dimension`;
-    for (const bar of this.element.querySelectorAll(".bars [data-rank]")) bar.classList.toggle("walked", Number(bar.dataset.rank) === rank);
+    this.find(".walked figcaption").textContent = this.dimension
+      ? `walk ${dimensionName(this.dimension.index)} ${spreads(t)}`
+      : `no ${rank + 1}${rank === 1 ? "nd" : rank === 2 ? "rd" : "th"} dimension`;
+    for (const bar of this.element.querySelectorAll(".bars [data-rank]"))
+      bar.classList.toggle("walked", Number(bar.dataset.rank) === rank);
   }
 
   // The dimension that is walked along; undefined where the model has fewer.
@@ -105,7 +122,8 @@ export class Column {
   }
 
   code(t) {
-    const code = Float32Array.from(this.base), { dimension } = this;
+    const code = Float32Array.from(this.base),
+      { dimension } = this;
     if (dimension) code[dimension.index] += t * dimension.spread;
     return code;
   }
@@ -114,11 +132,19 @@ export class Column {
   // way at a time, so that all columns move together.
   ask() {
     if (!this.base) return;
-    const steps = this.stale ? [this.t, ...STEPS] : [this.t], width = this.base.length;
+    const steps = this.stale ? [this.t, ...STEPS] : [this.t],
+      width = this.base.length;
     const payload = new Float32Array(steps.length * width);
     steps.forEach((t, row) => payload.set(this.code(t), row * width));
     const asked = { base: this.base, rank: this.rank };
-    this.images.ask({ model: this.model.model.id, kind: DECODE, count: steps.length, width, payload, tag: asked });
+    this.images.ask({
+      model: this.model.model.id,
+      kind: DECODE,
+      count: steps.length,
+      width,
+      payload,
+      tag: asked,
+    });
     this.scatter.walk(this.dimension ? [this.code(-REACH), this.code(REACH), this.code(this.t)] : null);
   }
 
@@ -129,7 +155,8 @@ export class Column {
 
   drawStrip(answer, { base, rank }) {
     if (base === this.base && rank === this.rank) this.stale = false;
-    const middle = 1 + (TILES - 1) / 2, size = answer.height * answer.width * answer.channels;
+    const middle = 1 + (TILES - 1) / 2,
+      size = answer.height * answer.width * answer.channels;
     paint(this.find(".strip canvas"), answer, 1, TILES);
     paint(this.find(".reconstruction canvas"), answer, middle, 1);
     this.reconstruction = { ...answer, pixels: answer.pixels.slice(middle * size, (middle + 1) * size) };
@@ -138,12 +165,14 @@ export class Column {
 
   // What this model loses of this item, as the figures count it: pixels are from 0 to 1.
   error() {
-    const { original, reconstruction } = this, caption = this.find(".reconstruction figcaption");
+    const { original, reconstruction } = this,
+      caption = this.find(".reconstruction figcaption");
     if (!this.base) return;
     caption.textContent = "reconstruction";
     if (!original || original.pixels.length !== reconstruction?.pixels.length) return;
     let sum = 0;
-    for (let i = 0; i < original.pixels.length; i++) sum += ((original.pixels[i] - reconstruction.pixels[i]) / 255) ** 2;
+    for (let i = 0; i < original.pixels.length; i++)
+      sum += ((original.pixels[i] - reconstruction.pixels[i]) / 255) ** 2;
     caption.innerHTML = `reconstruction <b>${(sum / original.pixels.length).toFixed(4)}</b>`;
     caption.title = "Its error: the mean over pixels of the squared difference to the original";
   }
@@ -152,7 +181,8 @@ export class Column {
   dragStrip() {
     const strip = this.find(".strip");
     const go = (event) => {
-      const box = strip.getBoundingClientRect(), share = (event.clientX - box.left) / box.width;
+      const box = strip.getBoundingClientRect(),
+        share = (event.clientX - box.left) / box.width;
       const t = (2 * share - 1) * REACH * (TILES / (TILES - 1));
       this.page.stroll.stop();
       this.page.stroll.go(Math.min(Math.max(t, -REACH), REACH));
@@ -175,25 +205,30 @@ export class Column {
 
   // One bar per dimension, the most informative first; `most` nats fill the height.
   information(most) {
-    const { dimensions } = this.model, bars = this.find(".bars"), known = dimensions[0]?.kl !== null;
+    const { dimensions } = this.model,
+      bars = this.find(".bars"),
+      known = dimensions[0]?.kl !== null;
     bars.hidden = !known;
     if (!known) {
       this.find(".says").textContent = "It encodes to points: there is no KL term.";
       return;
     }
-    const total = dimensions.reduce((sum, { kl }) => sum + kl, 0), active = dimensions.filter((each) => each.active).length;
+    const total = dimensions.reduce((sum, { kl }) => sum + kl, 0),
+      active = dimensions.filter((each) => each.active).length;
     this.find(".says").textContent = `KL ${number(total)} nats · ${active} of ${dimensions.length} active`;
-    bars.replaceChildren(...dimensions.map(({ index, kl, active }, rank) => {
-      const bar = document.createElement("button");
-      bar.type = "button";
-      bar.dataset.rank = rank;
-      bar.className = active ? "" : "dead";
-      bar.title = `${dimensionName(index)}: KL ${number(kl)} nats${active ? "" : ", not active"}; click to walk along it`;
-      bar.setAttribute("aria-label", bar.title);
-      bar.innerHTML = `<i style="height:${Math.max((100 * kl) / most, 1)}%"></i>${dimensions.length <= NAMED ? `<span>${dimensionName(index)}</span>` : ""}`;
-      bar.addEventListener("click", () => this.page.stroll.choose(rank));
-      return bar;
-    }));
+    bars.replaceChildren(
+      ...dimensions.map(({ index, kl, active }, rank) => {
+        const bar = document.createElement("button");
+        bar.type = "button";
+        bar.dataset.rank = rank;
+        bar.className = active ? "" : "dead";
+        bar.title = `${dimensionName(index)}: KL ${number(kl)} nats${active ? "" : ", not active"}; click to walk along it`;
+        bar.setAttribute("aria-label", bar.title);
+        bar.innerHTML = `<i style="height:${Math.max((100 * kl) / most, 1)}%"></i>${dimensions.length <= NAMED ? `<span>${dimensionName(index)}</span>` : ""}`;
+        bar.addEventListener("click", () => this.page.stroll.choose(rank));
+        return bar;
+      }),
+    );
   }
 
   close() {

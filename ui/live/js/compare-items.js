@@ -1,7 +1,7 @@
 // The item that all columns show: its original, and how to get to another one.
 
-import { Channel, ITEM } from "./socket.js";
 import { paint } from "./paint.js";
+import { Channel, ITEM } from "./socket.js";
 
 export const ITEMS = `
   <section class="item" aria-label="Item">
@@ -68,7 +68,8 @@ export class Items {
 
   draw(answer) {
     const { classNames, dataTitle } = this.page.facts;
-    this.find(".name").textContent = `item ${answer.position.toLocaleString("en")}${answer.label < 0 ? "" : ` · class ${classNames[answer.label]}`}`;
+    this.find(".name").textContent =
+      `item ${answer.position.toLocaleString("en")}${answer.label < 0 ? "" : ` · class ${classNames[answer.label]}`}`;
     this.find(".original").hidden = !answer.pixels;
     this.find(".absent").hidden = Boolean(answer.pixels);
     this.find(".absent").textContent = `The images of ${dataTitle} are not on this machine.`;

@@ -1,9 +1,9 @@
 // The rate-distortion plane (Alemi et al. 2018): a model is a point (R, D), and all points of a diagonal have one ELBO.
 
-import { Plot, linear } from "./compare-plot.js";
 import { INKS, MARKS } from "./compare-column.js";
-import { ticks } from "./scale.js";
+import { linear, Plot } from "./compare-plot.js";
 import { number } from "./run-words.js";
+import { ticks } from "./scale.js";
 
 const ROOM = 0.18; // beside the points, as a share of what they span
 const LEAST = 8; // nats that the axes span at least
@@ -20,7 +20,11 @@ export class Plane {
   constructor(root) {
     this.note = root.querySelector(".note");
     this.models = [];
-    this.plot = new Plot(root.querySelector(".plot"), { x: "rate R = KL(q(z|x) ‖ p(z)), nats", y: "distortion D, nats", draw: (plot) => this.draw(plot) });
+    this.plot = new Plot(root.querySelector(".plot"), {
+      x: "rate R = KL(q(z|x) ‖ p(z)), nats",
+      y: "distortion D, nats",
+      draw: (plot) => this.draw(plot),
+    });
   }
 
   // models: [{ title, place, figures }], figures null while they are not known
@@ -41,18 +45,38 @@ export class Plane {
       return;
     }
     const rates = this.models.map(({ figures }) => figures.rate).filter(Number.isFinite);
-    const across = padded([0, ...rates]), up = padded(this.models.map(({ figures }) => figures.distortion));
+    const across = padded([0, ...rates]),
+      up = padded(this.models.map(({ figures }) => figures.distortion));
     plot.begin(linear(Math.max(across[0], 0), across[1]), linear(...up));
     this.diagonals(plot);
     for (const { title, place, figures } of this.models) {
-      const ink = INKS[place], mark = MARKS[place], { rate, distortion } = figures;
+      const ink = INKS[place],
+        mark = MARKS[place],
+        { rate, distortion } = figures;
       if (Number.isFinite(rate)) {
-        plot.point([rate, distortion], { ink, mark, name: title, title: `${title}: R ${number(rate)}, D ${number(distortion)}, ELBO ${number(figures.elbo)} nats` });
+        plot.point([rate, distortion], {
+          ink,
+          mark,
+          name: title,
+          title: `${title}: R ${number(rate)}, D ${number(distortion)}, ELBO ${number(figures.elbo)} nats`,
+        });
       } else {
         // A code that is a point says without end: its rate is infinite, and only its distortion is comparable.
         const { low, high } = plot.across;
-        plot.path([[high - FAR * (high - low), distortion], [high, distortion]], "endless");
-        plot.point([high, distortion], { ink, mark, name: `${title}: R = ∞`, above: true, title: `${title} encodes to points: its rate is infinite; D ${number(distortion)} nats` });
+        plot.path(
+          [
+            [high - FAR * (high - low), distortion],
+            [high, distortion],
+          ],
+          "endless",
+        );
+        plot.point([high, distortion], {
+          ink,
+          mark,
+          name: `${title}: R = ∞`,
+          above: true,
+          title: `${title} encodes to points: its rate is infinite; D ${number(distortion)} nats`,
+        });
       }
     }
     plot.end("Rate-distortion plane");
@@ -62,8 +86,15 @@ export class Plane {
   diagonals(plot) {
     const { across, up } = plot;
     for (const { value: sum } of ticks(across.low + up.low, across.high + up.high, 7)) {
-      plot.path([[across.low, sum - across.low], [across.high, sum - across.high]], "diagonal");
-      const x = Math.max(across.low, sum - up.high), y = sum - x;
+      plot.path(
+        [
+          [across.low, sum - across.low],
+          [across.high, sum - across.high],
+        ],
+        "diagonal",
+      );
+      const x = Math.max(across.low, sum - up.high),
+        y = sum - x;
       if (y > up.low) plot.word(x, y, `ELBO ${number(-sum, 0)}`, { lift: 4 });
     }
   }
@@ -74,7 +105,9 @@ export class Plane {
 }
 
 function padded(values) {
-  const low = Math.min(...values), high = Math.max(...values), middle = (low + high) / 2;
+  const low = Math.min(...values),
+    high = Math.max(...values),
+    middle = (low + high) / 2;
   const half = Math.max(high - low, LEAST) * (0.5 + ROOM);
   return [middle - half, middle + half];
 }

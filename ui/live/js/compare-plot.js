@@ -2,8 +2,12 @@
 
 import { ticks } from "./scale.js";
 
-const LEFT = 52, RIGHT = 14, TOP = 10, BOTTOM = 40; // px around the axes
-const NEAR = 15, LETTER = 6.6; // px: the height of a name, and how wide its letters are
+const LEFT = 52,
+  RIGHT = 14,
+  TOP = 10,
+  BOTTOM = 40; // px around the axes
+const NEAR = 15,
+  LETTER = 6.6; // px: the height of a name, and how wide its letters are
 
 let made = 0; // plots, each with an edge of its own to cut lines off at
 
@@ -26,15 +30,23 @@ export class Plot {
     this.height = this.element.clientHeight;
     for (const { value, text } of across.ticks) {
       const at = this.px(value);
-      this.parts.push(line(at, TOP, at, this.height - BOTTOM, "grid"), word(at, this.height - BOTTOM + 16, text, "middle", "tick"));
+      this.parts.push(
+        line(at, TOP, at, this.height - BOTTOM, "grid"),
+        word(at, this.height - BOTTOM + 16, text, "middle", "tick"),
+      );
     }
     for (const { value, text } of up.ticks) {
       const at = this.py(value);
-      this.parts.push(line(LEFT, at, this.width - RIGHT, at, "grid"), word(LEFT - 7, at + 4, text, "end", "tick"));
+      this.parts.push(
+        line(LEFT, at, this.width - RIGHT, at, "grid"),
+        word(LEFT - 7, at + 4, text, "end", "tick"),
+      );
     }
     this.parts.push(word((LEFT + this.width - RIGHT) / 2, this.height - 6, this.x, "middle", "axis"));
     const middle = (TOP + this.height - BOTTOM) / 2;
-    this.parts.push(`<text class="axis" text-anchor="middle" transform="translate(12 ${middle}) rotate(-90)">${escaped(this.y)}</text>`);
+    this.parts.push(
+      `<text class="axis" text-anchor="middle" transform="translate(12 ${middle}) rotate(-90)">${escaped(this.y)}</text>`,
+    );
   }
 
   px(value) {
@@ -44,25 +56,40 @@ export class Plot {
 
   py(value) {
     const { low, high, scale } = this.up;
-    return this.height - BOTTOM - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (this.height - TOP - BOTTOM);
+    return (
+      this.height -
+      BOTTOM -
+      ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (this.height - TOP - BOTTOM)
+    );
   }
 
   // A line through places, cut off at the edges.
   path(places, style) {
-    const d = places.map(([x, y], i) => `${i ? "L" : "M"}${this.px(x).toFixed(1)} ${this.py(y).toFixed(1)}`).join("");
+    const d = places
+      .map(([x, y], i) => `${i ? "L" : "M"}${this.px(x).toFixed(1)} ${this.py(y).toFixed(1)}`)
+      .join("");
     this.parts.push(`<path class="${style}" clip-path="url(#${this.edge})" d="${d}"/>`);
   }
 
   // A mark of a model with its name beside it, moved out of the way of other names.
   point([x, y], { mark = "●", ink = "currentColor", name = "", title = name, strong = true, above = false }) {
-    const [px, py] = [this.px(x), this.py(y)], size = strong ? 17 : 11;
-    this.parts.push(`<text class="mark" x="${px.toFixed(1)}" y="${(py + 0.35 * size).toFixed(1)}" text-anchor="middle" style="font-size:${size}px;fill:${ink}"><title>${escaped(title)}</title>${mark}</text>`);
+    const [px, py] = [this.px(x), this.py(y)],
+      size = strong ? 17 : 11;
+    this.parts.push(
+      `<text class="mark" x="${px.toFixed(1)}" y="${(py + 0.35 * size).toFixed(1)}" text-anchor="middle" style="font-size:${size}px;fill:${ink}"><title>${escaped(title)}</title>${mark}</text>`,
+    );
     this.taken.push({ left: px - NEAR / 2, right: px + NEAR / 2, at: py });
     if (!name) return;
-    const late = px > LEFT + 0.6 * (this.width - LEFT - RIGHT), edge = px + (above ? NEAR / 2 : late ? -11 : 11);
-    const label = { left: late ? edge - LETTER * name.length : edge, right: late ? edge : edge + LETTER * name.length, at: above ? py - NEAR : py };
+    const late = px > LEFT + 0.6 * (this.width - LEFT - RIGHT),
+      edge = px + (above ? NEAR / 2 : late ? -11 : 11);
+    const label = {
+      left: late ? edge - LETTER * name.length : edge,
+      right: late ? edge : edge + LETTER * name.length,
+      at: above ? py - NEAR : py,
+    };
     for (const other of this.taken.sort((a, b) => a.at - b.at)) {
-      if (other.left < label.right && label.left < other.right && Math.abs(other.at - label.at) < NEAR) label.at = other.at + NEAR;
+      if (other.left < label.right && label.left < other.right && Math.abs(other.at - label.at) < NEAR)
+        label.at = other.at + NEAR;
     }
     this.taken.push(label);
     this.parts.push(word(edge, label.at + 4, name, late ? "end" : "start", strong ? "name strong" : "name"));
@@ -97,5 +124,7 @@ export function widening(high) {
 
 export const escaped = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
-const line = (x1, y1, x2, y2, style) => `<line class="${style}" x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}"/>`;
-const word = (x, y, text, anchor, style) => `<text class="${style}" x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escaped(text)}</text>`;
+const line = (x1, y1, x2, y2, style) =>
+  `<line class="${style}" x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}"/>`;
+const word = (x, y, text, anchor, style) =>
+  `<text class="${style}" x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escaped(text)}</text>`;

@@ -1,7 +1,7 @@
 // Dimension reduction: how much is lost with each width of the code, by PCA at every width and by the trained models.
 
-import { Plot, linear, widening } from "./compare-plot.js";
 import { INKS, MARKS } from "./compare-column.js";
+import { linear, Plot, widening } from "./compare-plot.js";
 import { number } from "./run-words.js";
 import { fetchTold } from "./told.js";
 
@@ -21,20 +21,26 @@ export class Reduction {
   constructor(root, page) {
     this.page = page;
     this.find = (selector) => root.querySelector(`.reduction ${selector}`);
-    this.plot = new Plot(this.find(".plot"), { x: "latent dimensions", y: "squared error per pixel", draw: (plot) => this.draw(plot) });
+    this.plot = new Plot(this.find(".plot"), {
+      x: "latent dimensions",
+      y: "squared error per pixel",
+      draw: (plot) => this.draw(plot),
+    });
   }
 
   begin() {
     this.found = null;
     this.find(".plot").textContent = "";
     this.find(".note").textContent = "";
-    this.find(".what").textContent = `Held-out ${this.page.facts.dataTitle}, decoded from the mean of q(z|x).`;
+    this.find(".what").textContent =
+      `Held-out ${this.page.facts.dataTitle}, decoded from the mean of q(z|x).`;
   }
 
   // Asked for when somebody looks; once.
   async look() {
     if (this.found || this.leaving) return this.plot.redraw();
-    const leaving = new AbortController(), model = this.page.facts.models[0].model.id;
+    const leaving = new AbortController(),
+      model = this.page.facts.models[0].model.id;
     this.leaving = leaving;
     this.find(".work").hidden = false;
     const progress = ({ done, says }) => {
@@ -57,23 +63,37 @@ export class Reduction {
 
   draw(plot) {
     if (!this.found) return;
-    const { pca, models } = this.found, names = this.page.facts.models.map(({ model }) => model.name);
+    const { pca, models } = this.found,
+      names = this.page.facts.models.map(({ model }) => model.name);
     const widest = Math.max(MOST, ...models.map(({ latent }) => 2 * latent));
     const curve = (pca ?? []).filter(([d]) => d <= widest);
     const last = curve.length ? curve.at(-1)[0] : widest;
     const errors = [...curve.map(([, error]) => error), ...models.map(({ error }) => error)];
-    plot.begin(widening(Math.max(last, ...models.map(({ latent }) => latent))), linear(0, 1.08 * Math.max(...errors)));
+    plot.begin(
+      widening(Math.max(last, ...models.map(({ latent }) => latent))),
+      linear(0, 1.08 * Math.max(...errors)),
+    );
     if (curve.length) {
       plot.path(curve, "pca");
-      for (const [d, error] of curve.filter(([d]) => d <= 16)) plot.point([d, error], { mark: "●", ink: "currentColor", strong: false, title: `PCA, ${d} dimensions: ${number(error, 4)}` });
+      for (const [d, error] of curve.filter(([d]) => d <= 16))
+        plot.point([d, error], {
+          mark: "●",
+          ink: "currentColor",
+          strong: false,
+          title: `PCA, ${d} dimensions: ${number(error, 4)}`,
+        });
       plot.word(...curve[Math.min(24, curve.length - 1)], "PCA", { style: "name strong", lift: 8 });
     }
     let others = 0;
     for (const { name, title, latent, error, kind } of models) {
-      const place = names.indexOf(name), chosen = place >= 0;
+      const place = names.indexOf(name),
+        chosen = place >= 0;
       plot.point([latent, error], {
-        mark: chosen ? MARKS[place] : kind === "vae" ? "○" : "□", ink: chosen ? INKS[place] : "currentColor",
-        name: chosen || others++ < OTHERS ? title : "", strong: chosen, title: `${title}, ${latent} dimensions: ${number(error, 4)}`,
+        mark: chosen ? MARKS[place] : kind === "vae" ? "○" : "□",
+        ink: chosen ? INKS[place] : "currentColor",
+        name: chosen || others++ < OTHERS ? title : "",
+        strong: chosen,
+        title: `${title}, ${latent} dimensions: ${number(error, 4)}`,
       });
     }
     plot.end("Reconstruction error against latent dimensions");
@@ -88,7 +108,10 @@ export class Reduction {
 function words({ examples, fitted, says }) {
   const parts = [];
   if (examples) parts.push(`Means over ${examples.toLocaleString("en")} held-out examples.`);
-  if (fitted) parts.push(`PCA is fitted to ${fitted.toLocaleString("en")} training examples; no linear pair of maps does better on those (Eckart & Young 1936).`);
+  if (fitted)
+    parts.push(
+      `PCA is fitted to ${fitted.toLocaleString("en")} training examples; no linear pair of maps does better on those (Eckart & Young 1936).`,
+    );
   parts.push("Filled marks are the models chosen, open ones (○ VAE, □ other) the rest.");
   return [...parts, says].filter(Boolean).join(" ");
 }

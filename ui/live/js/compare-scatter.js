@@ -1,8 +1,8 @@
 // The encoded data of one model as points on a canvas, with the item, the walk and the point under the pointer on top.
 
-import { ticks } from "./scale.js";
 import { classColour, css, pixel } from "./map-palette.js";
-import { MOVE, dimensionName } from "./slider.js";
+import { ticks } from "./scale.js";
+import { dimensionName, MOVE } from "./slider.js";
 
 const NEAR = 14; // px around the pointer in which a point is found
 const TAIL = 0.002; // of the points on each side that may lie outside
@@ -15,7 +15,17 @@ export const SCATTER = `
 
 export class Scatter {
   constructor(root, column) {
-    Object.assign(this, { column, page: column.page, xy: null, reach: 1, half: 1, middle: [0, 0], item: -1, pointed: -1, way: null });
+    Object.assign(this, {
+      column,
+      page: column.page,
+      xy: null,
+      reach: 1,
+      half: 1,
+      middle: [0, 0],
+      item: -1,
+      pointed: -1,
+      way: null,
+    });
     this.find = (selector) => root.querySelector(`.scatter ${selector}`);
     this.stage = root.querySelector(".scatter");
     this.points = this.find(".points");
@@ -34,14 +44,22 @@ export class Scatter {
 
   // Lay the codes out: by the two most informative dimensions, or by the directions of largest variance.
   project(pca) {
-    const { model } = this.column, { latentDim, principal, dimensions } = model;
+    const { model } = this.column,
+      { latentDim, principal, dimensions } = model;
     if (pca && principal && latentDim > 1) {
-      const [a, b] = principal.axes, o = principal.origin;
+      const [a, b] = principal.axes,
+        o = principal.origin;
       const along = (axis) => (code) => axis.reduce((sum, value, i) => sum + value * (code[i] - o[i]), 0);
       Object.assign(this, { across: along(a), up: along(b), names: ["PC1", "PC2"] });
     } else {
-      const [first, second] = dimensions.slice(0, 2).map(({ index }) => index).sort((a, b) => a - b);
-      Object.assign(this, { across: (code) => code[first], names: [dimensionName(first), second === undefined ? "" : dimensionName(second)] });
+      const [first, second] = dimensions
+        .slice(0, 2)
+        .map(({ index }) => index)
+        .sort((a, b) => a - b);
+      Object.assign(this, {
+        across: (code) => code[first],
+        names: [dimensionName(first), second === undefined ? "" : dimensionName(second)],
+      });
       this.up = second === undefined ? () => 0 : (code) => code[second];
     }
     if (!this.codes) return;
@@ -58,8 +76,14 @@ export class Scatter {
 
   bounds() {
     const range = (axis) => {
-      const values = Float32Array.from({ length: this.xy.length / 2 }, (_, i) => this.xy[2 * i + axis]).sort();
-      return [values[Math.floor(TAIL * (values.length - 1))], values[Math.ceil((1 - TAIL) * (values.length - 1))]];
+      const values = Float32Array.from(
+        { length: this.xy.length / 2 },
+        (_, i) => this.xy[2 * i + axis],
+      ).sort();
+      return [
+        values[Math.floor(TAIL * (values.length - 1))],
+        values[Math.ceil((1 - TAIL) * (values.length - 1))],
+      ];
     };
     const [[left, right], [bottom, top]] = [range(0), range(1)];
     this.middle = [(left + right) / 2, (bottom + top) / 2];
@@ -88,14 +112,18 @@ export class Scatter {
   // A place in CSS pixels.
   place(x, y) {
     const { perUnit, middle } = this;
-    return [this.stage.clientWidth / 2 + (x - middle[0]) * perUnit, this.stage.clientHeight / 2 - (y - middle[1]) * perUnit];
+    return [
+      this.stage.clientWidth / 2 + (x - middle[0]) * perUnit,
+      this.stage.clientHeight / 2 - (y - middle[1]) * perUnit,
+    ];
   }
 
   // --- drawing -----------------------------------------------------------------------------------------------------
 
   draw() {
     if (!this.xy || !this.points.width) return;
-    const context = this.points.getContext("2d"), side = (this.xy.length > 4000 ? 1.6 : 2.6) * this.ratio;
+    const context = this.points.getContext("2d"),
+      side = (this.xy.length > 4000 ? 1.6 : 2.6) * this.ratio;
     context.clearRect(0, 0, this.points.width, this.points.height);
     context.globalAlpha = 0.75;
     const few = this.labels ? [...new Set(this.labels)] : [-1];
@@ -112,13 +140,21 @@ export class Scatter {
   }
 
   axes() {
-    const { clientWidth: width, clientHeight: height } = this.stage, { perUnit, middle } = this;
-    const reachX = width / 2 / perUnit, reachY = height / 2 / perUnit;
-    const lines = ticks(middle[0] - reachX, middle[0] + reachX, 6).map(({ value, text }) =>
-      `<i class="x${value === 0 ? " zero" : ""}" style="left:${this.place(value, 0)[0].toFixed(1)}px"><span>${text}</span></i>`);
+    const { clientWidth: width, clientHeight: height } = this.stage,
+      { perUnit, middle } = this;
+    const reachX = width / 2 / perUnit,
+      reachY = height / 2 / perUnit;
+    const lines = ticks(middle[0] - reachX, middle[0] + reachX, 6).map(
+      ({ value, text }) =>
+        `<i class="x${value === 0 ? " zero" : ""}" style="left:${this.place(value, 0)[0].toFixed(1)}px"><span>${text}</span></i>`,
+    );
     if (this.column.model.latentDim > 1) {
-      lines.push(...ticks(middle[1] - reachY, middle[1] + reachY, 5).map(({ value, text }) =>
-        `<i class="y${value === 0 ? " zero" : ""}" style="top:${this.place(0, value)[1].toFixed(1)}px"><span>${text}</span></i>`));
+      lines.push(
+        ...ticks(middle[1] - reachY, middle[1] + reachY, 5).map(
+          ({ value, text }) =>
+            `<i class="y${value === 0 ? " zero" : ""}" style="top:${this.place(0, value)[1].toFixed(1)}px"><span>${text}</span></i>`,
+        ),
+      );
     }
     this.find(".ground").innerHTML = lines.join("");
     this.find(".x-name").textContent = `${this.names[0]} →`;
@@ -126,7 +162,9 @@ export class Scatter {
   }
 
   drawOver() {
-    const context = this.over.getContext("2d"), { ratio } = this, ink = getComputedStyle(this.stage).color;
+    const context = this.over.getContext("2d"),
+      { ratio } = this,
+      ink = getComputedStyle(this.stage).color;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, this.over.width, this.over.height);
     context.strokeStyle = ink;
@@ -139,7 +177,10 @@ export class Scatter {
       context.stroke();
       disc(context, here, 5, getComputedStyle(this.column.element).getPropertyValue("--ink"), ink);
     }
-    for (const [point, radius] of [[this.item, 7], [this.pointed, 5]]) {
+    for (const [point, radius] of [
+      [this.item, 7],
+      [this.pointed, 5],
+    ]) {
       if (point < 0 || !this.xy) continue;
       context.lineWidth = 2;
       context.beginPath();
@@ -179,10 +220,12 @@ export class Scatter {
   // The example whose point is nearest to the pointer, by its index in the source; null: none is near.
   indexAt(event) {
     if (!this.xy) return null;
-    const box = this.stage.getBoundingClientRect(), { perUnit, middle, xy } = this;
+    const box = this.stage.getBoundingClientRect(),
+      { perUnit, middle, xy } = this;
     const x = middle[0] + (event.clientX - box.left - box.width / 2) / perUnit;
     const y = middle[1] - (event.clientY - box.top - box.height / 2) / perUnit;
-    let best = (NEAR / perUnit) ** 2, found = -1;
+    let best = (NEAR / perUnit) ** 2,
+      found = -1;
     for (let i = 0; i < xy.length; i += 2) {
       const distance = (xy[i] - x) ** 2 + (xy[i + 1] - y) ** 2;
       if (distance < best) [best, found] = [distance, i / 2];

@@ -29,7 +29,9 @@ export class Stroll {
 
   begin({ k, t }) {
     const most = Math.max(...this.page.columns.map(({ model }) => model.latentDim));
-    this.find(".rank").replaceChildren(...Array.from({ length: most }, (_, rank) => new Option(ORDINALS[rank] ?? `${rank + 1}th most`, rank)));
+    this.find(".rank").replaceChildren(
+      ...Array.from({ length: most }, (_, rank) => new Option(ORDINALS[rank] ?? `${rank + 1}th most`, rank)),
+    );
     this.rank = clamp(Number.parseInt(k ?? "1", 10) - 1 || 0, 0, most - 1);
     this.find(".rank").value = this.rank;
     this.go(clamp(Number.parseFloat(t ?? "0") || 0, -REACH, REACH));

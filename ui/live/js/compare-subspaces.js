@@ -31,13 +31,22 @@ export class Subspaces {
     this.linear = this.page.facts.models.filter(({ linear }) => linear);
     this.asked = "";
     const enough = this.linear.length > 1;
-    for (const [select, place] of [[".a", 0], [".b", 1]]) {
-      this.find(select).replaceChildren(...this.linear.map(({ model, title }) => new Option(title, model.id)));
+    for (const [select, place] of [
+      [".a", 0],
+      [".b", 1],
+    ]) {
+      this.find(select).replaceChildren(
+        ...this.linear.map(({ model, title }) => new Option(title, model.id)),
+      );
       if (enough) this.find(select).value = this.linear[place].model.id;
     }
     this.find(".pair").hidden = !enough;
     this.find(".answer").hidden = true;
-    this.say(enough ? "" : "Choose two models with linear decoders above, such as PCA and a linear autoencoder; what is missing can be trained there, too.");
+    this.say(
+      enough
+        ? ""
+        : "Choose two models with linear decoders above, such as PCA and a linear autoencoder; what is missing can be trained there, too.",
+    );
   }
 
   say(sentence) {
@@ -50,14 +59,18 @@ export class Subspaces {
   }
 
   async ask() {
-    const models = [this.find(".a").value, this.find(".b").value], asked = models.join();
+    const models = [this.find(".a").value, this.find(".b").value],
+      asked = models.join();
     if (asked === this.asked) return;
     this.asked = asked;
     try {
       const found = await (await post("/compare/subspaces", { models })).json();
       if (asked !== this.asked) return;
       this.say("");
-      this.show(found, models.map((id) => this.linear.find(({ model }) => model.id === id)));
+      this.show(
+        found,
+        models.map((id) => this.linear.find(({ model }) => model.id === id)),
+      );
     } catch (error) {
       if (asked !== this.asked) return;
       this.find(".answer").hidden = true;
@@ -68,9 +81,17 @@ export class Subspaces {
   show({ angles, bases, aligned }, models) {
     const largest = angles.at(-1);
     this.find(".answer").hidden = false;
-    this.find(".verdict").innerHTML = `<b>${degrees(largest)}</b> is the largest principal angle: ${largest < SAME
-      ? "both span the same subspace of images." : "the two subspaces differ; train the linear autoencoder longer."}`;
-    this.find(".angles").innerHTML = angles.map((angle, i) => `<span title="Angle ${i + 1}: ${degrees(angle)}"><i style="--angle:${-angle}deg"></i>${degrees(angle)}</span>`).join("");
+    this.find(".verdict").innerHTML = `<b>${degrees(largest)}</b> is the largest principal angle: ${
+      largest < SAME
+        ? "both span the same subspace of images."
+        : "the two subspaces differ; train the linear autoencoder longer."
+    }`;
+    this.find(".angles").innerHTML = angles
+      .map(
+        (angle, i) =>
+          `<span title="Angle ${i + 1}: ${degrees(angle)}"><i style="--angle:${-angle}deg"></i>${degrees(angle)}</span>`,
+      )
+      .join("");
     this.find(".angles").setAttribute("aria-label", `Principal angles: ${angles.map(degrees).join(", ")}`);
     this.find(".pictures").replaceChildren(
       ...models.map(({ title }, i) => row(`Own axes of ${title}`, bases[i])),
@@ -96,13 +117,16 @@ function row(title, pictures) {
 // What is added light or dark: blue takes away, orange adds, white leaves as it is. 128 is zero; a picture's largest
 // magnitude has the full colour.
 function signed({ height, width, channels, pixels }) {
-  const canvas = document.createElement("canvas"), bytes = Uint8Array.from(atob(pixels), (c) => c.charCodeAt(0));
+  const canvas = document.createElement("canvas"),
+    bytes = Uint8Array.from(atob(pixels), (c) => c.charCodeAt(0));
   Object.assign(canvas, { height, width });
-  const context = canvas.getContext("2d"), image = context.createImageData(width, height);
+  const context = canvas.getContext("2d"),
+    image = context.createImageData(width, height);
   for (let p = 0; p < height * width; p++) {
     let sum = 0;
     for (let c = 0; c < channels; c++) sum += (bytes[p * channels + c] - 128) / 127 / channels;
-    const end = sum < 0 ? [0, 88, 158] : [196, 78, 0], share = Math.abs(sum);
+    const end = sum < 0 ? [0, 88, 158] : [196, 78, 0],
+      share = Math.abs(sum);
     for (let c = 0; c < 3; c++) image.data[4 * p + c] = 255 + share * (end[c] - 255);
     image.data[4 * p + 3] = 255;
   }

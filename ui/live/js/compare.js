@@ -2,21 +2,28 @@
 //
 // Every column decodes over the live socket at once; Python runs only when somebody leaves for Explore.
 
-import { Column } from "./compare-column.js";
-import { Figures, FIGURES } from "./compare-figures.js";
-import { Items, ITEMS } from "./compare-items.js";
-import { Remote, buttons } from "./remote.js";
 import { write } from "./address.js";
-import { Reduction, REDUCTION } from "./compare-reduction.js";
-import { Subspaces, SUBSPACES } from "./compare-subspaces.js";
-import { Stroll, STROLL } from "./compare-stroll.js";
+import { Column } from "./compare-column.js";
+import { FIGURES, Figures } from "./compare-figures.js";
+import { ITEMS, Items } from "./compare-items.js";
+import { REDUCTION, Reduction } from "./compare-reduction.js";
+import { STROLL, Stroll } from "./compare-stroll.js";
+import { SUBSPACES, Subspaces } from "./compare-subspaces.js";
+import { buttons, Remote } from "./remote.js";
 
-const TABS = { side: "Side by side", figures: "Figures", reduction: "Dimension reduction", subspaces: "PCA = linear autoencoder" };
+const TABS = {
+  side: "Side by side",
+  figures: "Figures",
+  reduction: "Dimension reduction",
+  subspaces: "PCA = linear autoencoder",
+};
 
 const TEMPLATE = `
   <div class="compare">
     <div class="tabs" role="tablist">
-      ${Object.entries(TABS).map(([name, title]) => `<button type="button" role="tab" data-tab="${name}">${title}</button>`).join("")}
+      ${Object.entries(TABS)
+        .map(([name, title]) => `<button type="button" role="tab" data-tab="${name}">${title}</button>`)
+        .join("")}
     </div>
     <section data-panel="side" role="tabpanel">
       <aside class="rail">${ITEMS}${STROLL}
@@ -38,7 +45,8 @@ class Compare {
     Object.assign(this, { root, tell, columns: [] });
     this.find = (selector) => root.querySelector(selector);
     this.say = (sentence) => (this.find(".message").textContent = sentence);
-    for (const tab of root.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => this.show(tab.dataset.tab));
+    for (const tab of root.querySelectorAll("[data-tab]"))
+      tab.addEventListener("click", () => this.show(tab.dataset.tab));
     this.find(".axes").addEventListener("change", () => this.view());
     this.find(".one-scale").addEventListener("change", () => this.view());
     this.items = new Items(root, this);
@@ -78,8 +86,10 @@ class Compare {
 
   show(tab) {
     this.tab = tab;
-    for (const button of this.root.querySelectorAll("[data-tab]")) button.setAttribute("aria-selected", String(button.dataset.tab === tab));
-    for (const panel of this.root.querySelectorAll("[data-panel]")) panel.hidden = panel.dataset.panel !== tab;
+    for (const button of this.root.querySelectorAll("[data-tab]"))
+      button.setAttribute("aria-selected", String(button.dataset.tab === tab));
+    for (const panel of this.root.querySelectorAll("[data-panel]"))
+      panel.hidden = panel.dataset.panel !== tab;
     if (tab === "reduction") this.reduction.look();
     if (tab === "subspaces") this.subspaces.look();
     this.address();
@@ -114,7 +124,8 @@ class Compare {
   }
 
   view() {
-    const pca = this.find(".axes").value === "pca", one = this.find(".one-scale").checked;
+    const pca = this.find(".axes").value === "pca",
+      one = this.find(".one-scale").checked;
     for (const column of this.columns) column.scatter.project(pca);
     const reach = Math.max(...this.columns.map((column) => column.scatter.reach));
     for (const column of this.columns) column.scatter.fit(one ? reach : column.scatter.reach);
@@ -127,8 +138,11 @@ class Compare {
 
   state() {
     return {
-      tab: this.tab === "side" ? "" : this.tab, ...this.items.state(), ...this.stroll.state(),
-      axes: this.find(".axes").value === "pca" ? "pca" : "", scale: this.find(".one-scale").checked ? "one" : "",
+      tab: this.tab === "side" ? "" : this.tab,
+      ...this.items.state(),
+      ...this.stroll.state(),
+      axes: this.find(".axes").value === "pca" ? "pca" : "",
+      scale: this.find(".one-scale").checked ? "one" : "",
     };
   }
 

@@ -3,36 +3,41 @@
 // The server looks for them when somebody asks, one kind after the other, and keeps what it finds. Pictures are decoded over
 // the live socket, so that each is what Explore shows there.
 
-import { Channel, ITEM } from "./socket.js";
 import { Decoder } from "./decoder.js";
+import { paint } from "./paint.js";
+import { Channel, ITEM } from "./socket.js";
 import { fetchTold, post } from "./told.js";
 import { number } from "./trust-figures.js";
-import { paint } from "./paint.js";
 
 const FEW = 3; // latent dimensions whose numbers are shown
 
 // what: what the list is of; value: the figure of a place in words; beside: what to compare it with.
 const KINDS = {
   cliffs: {
-    title: "Cliffs", seeking: "Looking for cliffs",
+    title: "Cliffs",
+    seeking: "Looking for cliffs",
     what: "Where the image changes fastest: the largest singular value of the decoder’s Jacobian. The pictures are a short step (a tenth of the data’s spread) to either side.",
     value: ({ value }) => `${number(value)} per unit z`,
     beside: (place, typical) => usual(place, typical),
   },
   holes: {
-    title: "Holes", seeking: "Looking for holes",
+    title: "Holes",
+    seeking: "Looking for holes",
     what: "Where the prior promises data and there are none: how many lie around the place for each that is promised.",
     value: ({ value }) => `${number(value)} × the data promised`,
-    beside: ({ percentile }) => (Number.isFinite(percentile) ? `within the inner ${share(percentile)} of the prior` : ""),
+    beside: ({ percentile }) =>
+      Number.isFinite(percentile) ? `within the inner ${share(percentile)} of the prior` : "",
   },
   drifts: {
-    title: "Drifts", seeking: "Looking for drifts",
+    title: "Drifts",
+    seeking: "Looking for drifts",
     what: "Codes that the model does not keep: decoded and encoded again they come back elsewhere. The pictures are the place and where it comes back.",
     value: ({ value }) => `comes back ${number(value)} away`,
     beside: (place, typical) => usual(place, typical),
   },
   reconstructions: {
-    title: "Reconstructions", seeking: "Looking for the worst reconstructions",
+    title: "Reconstructions",
+    seeking: "Looking for the worst reconstructions",
     what: "The encoded examples of each class that come back least like themselves: mean squared error per pixel. The pictures are the original and its reconstruction.",
     value: ({ value }) => fine(value),
     beside: () => "",
@@ -64,7 +69,10 @@ export class Findings {
     root.querySelector(".findings").outerHTML = FINDINGS; // a panel that was here before leaves no listeners
     this.root = root.querySelector(".findings");
     this.find = (selector) => this.root.querySelector(selector);
-    this.decoder = new Decoder(() => ({ id: page.facts.model.id, width: page.facts.latentDim }), (sentence) => page.say(sentence));
+    this.decoder = new Decoder(
+      () => ({ id: page.facts.model.id, width: page.facts.latentDim }),
+      (sentence) => page.say(sentence),
+    );
     this.originals = new Originals(page);
     this.find(".start").addEventListener("click", () => this.seek());
     this.find(".cancel").addEventListener("click", () => this.stop());
@@ -72,7 +80,10 @@ export class Findings {
 
   // The facts are here, or others than before: another model starts anew.
   begin() {
-    const { model, dataShape: [, height, width] } = this.page.facts;
+    const {
+      model,
+      dataShape: [, height, width],
+    } = this.page.facts;
     if (this.model === model.id) return;
     this.stop();
     this.model = model.id;
@@ -102,15 +113,21 @@ export class Findings {
 
   async seek() {
     this.stop();
-    const making = new AbortController(), kinds = Object.keys(KINDS);
+    const making = new AbortController(),
+      kinds = Object.keys(KINDS);
     this.making = making;
     this.working(true);
     for (const [k, kind] of kinds.entries()) {
       this.empty(kind, "working");
       try {
-        const progress = ({ done }) => this.making === making && this.progress((k + (done ?? 0)) / kinds.length, KINDS[kind].seeking);
+        const progress = ({ done }) =>
+          this.making === making && this.progress((k + (done ?? 0)) / kinds.length, KINDS[kind].seeking);
         progress({ done: 0 });
-        const found = await fetchTold("/continuity/worst", { model: this.model, kind }, { signal: making.signal, progress });
+        const found = await fetchTold(
+          "/continuity/worst",
+          { model: this.model, kind },
+          { signal: making.signal, progress },
+        );
         if (this.making === making) this.take(kind, found);
       } catch (error) {
         if (this.making !== making || making.signal.aborted) return;
@@ -126,7 +143,8 @@ export class Findings {
   stop() {
     this.making?.abort();
     this.making = null;
-    for (const section of this.root.querySelectorAll('.kind[data-state="working"]')) this.empty(section.dataset.kind);
+    for (const section of this.root.querySelectorAll('.kind[data-state="working"]'))
+      this.empty(section.dataset.kind);
     this.working(false);
   }
 
@@ -164,24 +182,32 @@ export class Findings {
   // found: { places: [{ code, value, label, index, shown: codes to decode }], typical }
   take(kind, found) {
     this.found.set(kind, found);
-    const section = this.section(kind), { places, typical } = found;
+    const section = this.section(kind),
+      { places, typical } = found;
     section.dataset.state = "known";
     section.querySelector(".trouble").textContent = places.length ? "" : "There are none.";
-    section.querySelector(".places").replaceChildren(...places.map((place) => this.row(kind, place, typical)));
+    section
+      .querySelector(".places")
+      .replaceChildren(...places.map((place) => this.row(kind, place, typical)));
     this.decode(kind, found);
     this.words();
   }
 
   row(kind, place, typical) {
-    const { page } = this, made = document.createElement("template");
+    const { page } = this,
+      made = document.createElement("template");
     made.innerHTML = ROW.trim();
-    const row = made.content.firstChild, find = (selector) => row.querySelector(selector);
-    const name = page.facts.classNames[place.label], words = [KINDS[kind].value(place), KINDS[kind].beside(place, typical)];
+    const row = made.content.firstChild,
+      find = (selector) => row.querySelector(selector);
+    const name = page.facts.classNames[place.label],
+      words = [KINDS[kind].value(place), KINDS[kind].beside(place, typical)];
     find("strong").textContent = words[0];
     find(".beside").textContent = words[1];
     const of = name === undefined ? "" : name.length < 3 ? `class ${name}` : name;
-    find(".where").textContent = kind === "reconstructions" ? of : [where(place.code), of].filter(Boolean).join(" · ");
-    find(".go").title = `Open in Explore at z = ${text(place.code)}${typical ? `; usual here is ${number(typical)}` : ""}`;
+    find(".where").textContent =
+      kind === "reconstructions" ? of : [where(place.code), of].filter(Boolean).join(" · ");
+    find(".go").title =
+      `Open in Explore at z = ${text(place.code)}${typical ? `; usual here is ${number(typical)}` : ""}`;
     find(".go").addEventListener("click", () => page.explore(Float32Array.from(place.code)));
     find(".to-map").hidden = !page.show;
     find(".to-map").addEventListener("click", () => page.show(Float32Array.from(place.code)));
@@ -191,7 +217,8 @@ export class Findings {
   }
 
   async decode(kind, found) {
-    const codes = found.places.flatMap(({ shown }) => shown), wanted = () => this.found.get(kind) === found;
+    const codes = found.places.flatMap(({ shown }) => shown),
+      wanted = () => this.found.get(kind) === found;
     const answer = await this.decoder.decode(codes, wanted);
     if (!answer) return;
     const canvases = this.section(kind).querySelectorAll(".pictures canvas:not(.original)");
@@ -259,8 +286,10 @@ function picture(name = "") {
 }
 
 const fine = (value) => String(Number(value.toPrecision(2))); // of squared errors, most of which are far below 1
-const usual = ({ value }, typical) => (typical > 0 ? `${Number((value / typical).toPrecision(2)).toLocaleString("en")} × the usual` : "");
-const share = (value) => (value > 0 && value < 1e-4 ? "under 0.01 %" : `${Number((100 * value).toPrecision(2))} %`);
+const usual = ({ value }, typical) =>
+  typical > 0 ? `${Number((value / typical).toPrecision(2)).toLocaleString("en")} × the usual` : "";
+const share = (value) =>
+  value > 0 && value < 1e-4 ? "under 0.01 %" : `${Number((100 * value).toPrecision(2))} %`;
 const text = (code) => code.map((value) => Number(value.toFixed(4))).join(", ");
 
 function where(code) {

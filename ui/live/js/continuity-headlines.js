@@ -10,8 +10,10 @@ const MOST_PEERS = 3; // named in a line; all of them are marked on the scale
 
 const WORDS = {
   continuity: {
-    title: "Continuity", says: "close codes decode to close images",
-    meaning: ({ continuity }) => `Along a straight line the image changes over ${percent(continuity)} of the way.`,
+    title: "Continuity",
+    says: "close codes decode to close images",
+    meaning: ({ continuity }) =>
+      `Along a straight line the image changes over ${percent(continuity)} of the way.`,
     best: "A linear decoder has 1: its images change at one rate everywhere. All change within a tenth of each line makes 0.1.",
     definition: `<p>Draw random pairs of encoded codes, disjoint ones, and decode the straight line between each pair: images f(t), t from 0 to 1, in 256 steps.
       With its length L = ∫ |f′(t)| dt and its energy E = ∫ |f′(t)|² dt</p>
@@ -20,9 +22,12 @@ const WORDS = {
       The interval is that of the mean over lines (95 %).</p>`,
   },
   completeness: {
-    title: "Completeness", says: "a code drawn from the prior decodes to something meaningful",
+    title: "Completeness",
+    says: "a code drawn from the prior decodes to something meaningful",
     meaning: ({ hole_mass: mass, hole_mass_error: error, completeness }, hasPrior) => {
-      const doubt = Number.isFinite(error) ? ` (± ${(100 * error).toFixed(error < 0.001 ? 2 : 1)} % Monte Carlo error)` : "";
+      const doubt = Number.isFinite(error)
+        ? ` (± ${(100 * error).toFixed(error < 0.001 ? 2 : 1)} % Monte Carlo error)`
+        : "";
       const of = hasPrior ? "the prior’s mass" : "the Gaussian fitted to its codes";
       return `${percent(Number.isFinite(mass) ? mass : 1 - completeness)} of ${of} has no data near it${doubt}.`;
     },
@@ -37,12 +42,30 @@ const WORDS = {
   },
 };
 const SUPPORT = {
-  precision: ["Precision", "the share of decoded draws from the prior that lie within the manifold of encoded images (Kynkäänniemi et al. 2019)"],
-  recall: ["Recall", "the share of encoded images that lie within the manifold of decoded draws (Kynkäänniemi et al. 2019)"],
-  density: ["Density", "how densely encoded images lie around decoded draws; 1 where both are alike, and it may exceed 1 (Naeem et al. 2020)"],
-  coverage: ["Coverage", "the share of encoded images that have a decoded draw in their neighbourhood (Naeem et al. 2020)"],
+  precision: [
+    "Precision",
+    "the share of decoded draws from the prior that lie within the manifold of encoded images (Kynkäänniemi et al. 2019)",
+  ],
+  recall: [
+    "Recall",
+    "the share of encoded images that lie within the manifold of decoded draws (Kynkäänniemi et al. 2019)",
+  ],
+  density: [
+    "Density",
+    "how densely encoded images lie around decoded draws; 1 where both are alike, and it may exceed 1 (Naeem et al. 2020)",
+  ],
+  coverage: [
+    "Coverage",
+    "the share of encoded images that have a decoded draw in their neighbourhood (Naeem et al. 2020)",
+  ],
 };
-const AGAINST = { images: ["encoded images", "the encoded examples’ own images"], reconstructions: ["reconstructions", "the encoded examples’ reconstructions, as their images are not at hand"] };
+const AGAINST = {
+  images: ["encoded images", "the encoded examples’ own images"],
+  reconstructions: [
+    "reconstructions",
+    "the encoded examples’ reconstructions, as their images are not at hand",
+  ],
+};
 const UNNAMED = ["images that the file does not name", "images that the file does not name"];
 
 const card = (name, { title, says, definition, best }) => `
@@ -57,14 +80,23 @@ const card = (name, { title, says, definition, best }) => `
 
 export const HEADLINES = `
   <section class="headline-figures" aria-label="Headline figures" data-state="empty">
-    ${Object.entries(WORDS).map(([name, words]) => card(name, words)).join("")}
+    ${Object.entries(WORDS)
+      .map(([name, words]) => card(name, words))
+      .join("")}
     <article class="support">
       <div class="ask"><p class="why"></p><button type="button" class="start">Measure now</button>
         <span class="work" hidden><progress max="1"></progress><span class="doing" role="status"></span><button type="button" class="cancel">Cancel</button></span></div>
-      <dl class="figures" hidden>${Object.entries(SUPPORT).map(([name, [title, meaning]]) => `<div data-figure="${name}" title="${title}: ${meaning}"><dt>${title}</dt><dd></dd></div>`).join("")}</dl>
+      <dl class="figures" hidden>${Object.entries(SUPPORT)
+        .map(
+          ([name, [title, meaning]]) =>
+            `<div data-figure="${name}" title="${title}: ${meaning}"><dt>${title}</dt><dd></dd></div>`,
+        )
+        .join("")}</dl>
       <p class="source"></p>
       <details class="explained about" hidden><summary>What these are</summary><div>
-        ${Object.values(SUPPORT).map(([title, meaning]) => `<p><strong>${title}</strong>: ${meaning}.</p>`).join("")}
+        ${Object.values(SUPPORT)
+          .map(([title, meaning]) => `<p><strong>${title}</strong>: ${meaning}.</p>`)
+          .join("")}
         <p>Between decoded draws from the prior and <span class="against"></span>; 5 nearest neighbours, Euclidean distance of pixels (no feature network).
           Decoded means are smooth, and smooth images are close to many others: precision and density come out high and recall low. Compare models by them, do not read them as grades.</p>
         <p class="store">This command measures all of them and stores them in the file:<code></code></p></div></details>
@@ -83,7 +115,8 @@ export class Headlines {
     this.leaving = new AbortController();
     // One definition at a time, and a press elsewhere or Escape closes it.
     const shut = (event) => {
-      for (const open of this.root.querySelectorAll("details[open]")) if (!event.composedPath().includes(open)) open.open = false;
+      for (const open of this.root.querySelectorAll("details[open]"))
+        if (!event.composedPath().includes(open)) open.open = false;
     };
     window.addEventListener("pointerdown", shut, { capture: true, signal: this.leaving.signal });
     this.root.addEventListener("keydown", (event) => {
@@ -102,7 +135,8 @@ export class Headlines {
       this.stop();
       Object.assign(this, { model: facts.model.id, figures: null, sentence: "" });
       this.find(".without-prior").hidden = facts.hasPrior;
-      this.find(".store code").textContent = `python -m vae_core evaluate ${facts.model.file ?? "FILE"} --continuity --save`;
+      this.find(".store code").textContent =
+        `python -m vae_core evaluate ${facts.model.file ?? "FILE"} --continuity --save`;
     }
     if (shares(facts.evaluation)) this.show(facts.evaluation, "stored in the file");
     else if (this.figures) this.show(this.figures, this.source);
@@ -129,8 +163,13 @@ export class Headlines {
     this.making = making;
     this.working(true);
     try {
-      const found = await fetchTold("/continuity/headlines", { model: this.model }, { signal: making.signal, progress: (said) => this.making === making && this.progress(said) });
-      if (this.making === making) this.show(found, `measured here in ${found.seconds.toFixed(found.seconds < 10 ? 1 : 0)} s`);
+      const found = await fetchTold(
+        "/continuity/headlines",
+        { model: this.model },
+        { signal: making.signal, progress: (said) => this.making === making && this.progress(said) },
+      );
+      if (this.making === making)
+        this.show(found, `measured here in ${found.seconds.toFixed(found.seconds < 10 ? 1 : 0)} s`);
     } catch (error) {
       if (this.making === making && !making.signal.aborted) this.sentence = error.message;
     }
@@ -146,7 +185,9 @@ export class Headlines {
   working(on) {
     this.find(".work").hidden = !on;
     this.find(".start").hidden = on;
-    this.find(".why").textContent = on ? "" : this.sentence || "Continuity and completeness are not stored in this model’s file.";
+    this.find(".why").textContent = on
+      ? ""
+      : this.sentence || "Continuity and completeness are not stored in this model’s file.";
     this.find(".why").classList.toggle("wrong", !on && Boolean(this.sentence));
     if (on) this.sentence = "";
     this.progress({ done: null, says: on ? "Measuring…" : "" });
@@ -169,40 +210,69 @@ export class Headlines {
     const known = figures ? Object.keys(SUPPORT).filter((name) => Number.isFinite(figures[name])) : [];
     for (const name of Object.keys(SUPPORT)) {
       this.find(`.figures [data-figure="${name}"]`).hidden = !known.includes(name);
-      this.find(`.figures [data-figure="${name}"] dd`).textContent = known.includes(name) ? figures[name].toFixed(2) : "";
+      this.find(`.figures [data-figure="${name}"] dd`).textContent = known.includes(name)
+        ? figures[name].toFixed(2)
+        : "";
     }
     this.find(".figures").hidden = !known.length;
     this.find(".about").hidden = !figures;
     const [against, whole] = AGAINST[figures?.realism_against] ?? UNNAMED;
     this.find(".against").textContent = whole;
-    const missing = figures && !known.length ? sentences(figures).precision ?? "" : "";
-    this.find(".source").textContent = figures ? [missing || (known.length ? `Against ${against};` : ""), `${source}.`].filter(Boolean).join(" ") : "";
+    const missing = figures && !known.length ? (sentences(figures).precision ?? "") : "";
+    this.find(".source").textContent = figures
+      ? [missing || (known.length ? `Against ${against};` : ""), `${source}.`].filter(Boolean).join(" ")
+      : "";
   }
 
   card(name, figures) {
-    const card = this.find(`.headline[data-figure="${name}"]`), set = (selector, text) => (card.querySelector(selector).textContent = text);
-    const value = figures?.[name], known = isShare(value);
-    const low = figures?.[`${name}_low`], high = figures?.[`${name}_high`], certain = known && isShare(low) && isShare(high);
+    const card = this.find(`.headline[data-figure="${name}"]`),
+      set = (selector, text) => (card.querySelector(selector).textContent = text);
+    const value = figures?.[name],
+      known = isShare(value);
+    const low = figures?.[`${name}_low`],
+      high = figures?.[`${name}_high`],
+      certain = known && isShare(low) && isShare(high);
     card.classList.toggle("unknown", !known);
     set(".value", known ? value.toFixed(2) : "–");
-    set(".meaning", known ? WORDS[name].meaning(figures, this.page.facts.hasPrior) : figures ? sentences(figures)[name] ?? "It is not defined for this model." : NONE);
+    set(
+      ".meaning",
+      known
+        ? WORDS[name].meaning(figures, this.page.facts.hasPrior)
+        : figures
+          ? (sentences(figures)[name] ?? "It is not defined for this model.")
+          : NONE,
+    );
     const peers = (this.page.facts.peers ?? []).filter((peer) => isShare(peer[name]));
-    const scale = card.querySelector(".scale"), at = (share) => `${(100 * share).toFixed(2)}%`;
+    const scale = card.querySelector(".scale"),
+      at = (share) => `${(100 * share).toFixed(2)}%`;
     scale.style.setProperty("--value", at(known ? value : 0));
     scale.querySelector(".range").hidden = !certain;
     if (certain) {
       scale.style.setProperty("--low", at(low));
       scale.style.setProperty("--high", at(high));
     }
-    scale.querySelector(".others").replaceChildren(...peers.map((peer) => {
-      const mark = document.createElement("b");
-      mark.style.left = at(peer[name]);
-      mark.title = `${peer.name}: ${peer[name].toFixed(2)}`;
-      return mark;
-    }));
-    scale.setAttribute("aria-label", `From 0 to 1: ${known ? value.toFixed(2) : "unknown"}${certain ? `, between ${low.toFixed(2)} and ${high.toFixed(2)} with 95 % confidence` : ""}`);
-    const others = peers.slice(0, MOST_PEERS).map((peer) => `${peer.name} ${peer[name].toFixed(2)}`).join(", ");
-    set(".beside", [certain && `95 % interval ${low.toFixed(2)} to ${high.toFixed(2)}`, others && `same data: ${others}`].filter(Boolean).join(" · "));
+    scale.querySelector(".others").replaceChildren(
+      ...peers.map((peer) => {
+        const mark = document.createElement("b");
+        mark.style.left = at(peer[name]);
+        mark.title = `${peer.name}: ${peer[name].toFixed(2)}`;
+        return mark;
+      }),
+    );
+    scale.setAttribute(
+      "aria-label",
+      `From 0 to 1: ${known ? value.toFixed(2) : "unknown"}${certain ? `, between ${low.toFixed(2)} and ${high.toFixed(2)} with 95 % confidence` : ""}`,
+    );
+    const others = peers
+      .slice(0, MOST_PEERS)
+      .map((peer) => `${peer.name} ${peer[name].toFixed(2)}`)
+      .join(", ");
+    set(
+      ".beside",
+      [certain && `95 % interval ${low.toFixed(2)} to ${high.toFixed(2)}`, others && `same data: ${others}`]
+        .filter(Boolean)
+        .join(" · "),
+    );
   }
 
   close() {

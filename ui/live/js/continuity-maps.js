@@ -3,17 +3,18 @@
 // All of them are one view: dragging, zooming and the keyboard work on each, and a cross in all of them says where the
 // pointer is in one, or which place a click has pinned.
 
-import { Grid, GRID } from "./walk-grid.js";
-import { PANEL, Panel, place } from "./continuity-panel.js";
-import { Plane, PLANE } from "./walk-plane.js";
-import { SPECS, comparedWith } from "./continuity-specs.js";
-import { Spot } from "./continuity-spot.js";
-import { Channel, DECODE } from "./socket.js";
-import { paint } from "./paint.js";
 import { words } from "./continuity-colours.js";
+import { PANEL, Panel, place } from "./continuity-panel.js";
+import { comparedWith, SPECS } from "./continuity-specs.js";
+import { Spot } from "./continuity-spot.js";
+import { paint } from "./paint.js";
+import { Channel, DECODE } from "./socket.js";
+import { GRID, Grid } from "./walk-grid.js";
+import { PLANE, Plane } from "./walk-plane.js";
 
 const REST_MS = 250; // after the last change the maps may be refined
-const FREE = "Click, tap or Enter pins a place.", PINNED = "Pinned until Esc, Free or a click.";
+const FREE = "Click, tap or Enter pins a place.",
+  PINNED = "Pinned until Esc, Free or a click.";
 const SPREAD = 6; // dimensions' ranges are about so many standard deviations
 
 export const MAPS = `
@@ -36,17 +37,33 @@ export const MAPS = `
 export class Maps {
   // page: { facts, said: what the address said, say(sentence), explore(code), address() }
   constructor(root, page) {
-    Object.assign(this, { root, page, facts: page.facts, grid: null, target: null, pointed: null, pinned: false, shade: null, outline: null, moving: true });
+    Object.assign(this, {
+      root,
+      page,
+      facts: page.facts,
+      grid: null,
+      target: null,
+      pointed: null,
+      pinned: false,
+      shade: null,
+      outline: null,
+      moving: true,
+    });
     this.find = (selector) => root.querySelector(selector);
     this.say = (sentence) => page.say(sentence);
-    this.images = new Channel({ onAnswer: (answer) => paint(this.find(".decoded canvas"), answer), onError: this.say, onStatus: (on) => this.say(on ? "" : "Waiting for the server…") });
+    this.images = new Channel({
+      onAnswer: (answer) => paint(this.find(".decoded canvas"), answer),
+      onError: this.say,
+      onStatus: (on) => this.say(on ? "" : "Waiting for the server…"),
+    });
     this.spot = new Spot(this, () => this.told());
     this.find(".free").onclick = () => this.free();
     this.find(".explore").onclick = () => this.target && page.explore(this.target.code);
   }
 
   begin() {
-    const { facts } = this, { said } = this.page;
+    const { facts } = this,
+      { said } = this.page;
     this.planes = new Plane(this.root, this);
     this.planes.begin(said);
     const base = parsed(said.base, facts.latentDim);
@@ -55,13 +72,17 @@ export class Maps {
       this.planes.changed();
     }
     this.grid = new Grid(this.root, this);
-    this.find(".walk-grid").setAttribute("aria-label", "Grid of decoded codes: arrow keys pan, plus and minus zoom, 0 shows the whole range, Enter pins the framed tile, Escape frees it");
+    this.find(".walk-grid").setAttribute(
+      "aria-label",
+      "Grid of decoded codes: arrow keys pan, plus and minus zoom, 0 shows the whole range, Enter pins the framed tile, Escape frees it",
+    );
     this.panels = SPECS.map((spec) => new Panel(this.root, this, spec));
     this.planes.tiles();
     this.axes = this.plane().axes.join();
     this.promised = pair(said.pin);
     this.grid.open(said.view);
-    for (const figure of this.root.querySelectorAll(".spot canvas")) figure.style.aspectRatio = `${facts.dataShape[2]} / ${facts.dataShape[1]}`;
+    for (const figure of this.root.querySelectorAll(".spot canvas"))
+      figure.style.aspectRatio = `${facts.dataShape[2]} / ${facts.dataShape[1]}`;
   }
 
   // The same model: Explore's code or an end of a path has changed.
@@ -95,7 +116,8 @@ export class Maps {
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.rested(), REST_MS);
     const { view, spacing } = this.grid;
-    if (this.target) Object.assign(this.target, { x: spacing.at(this.target.u), y: spacing.at(this.target.v) }); // the spacing may be another
+    if (this.target)
+      Object.assign(this.target, { x: spacing.at(this.target.u), y: spacing.at(this.target.v) }); // the spacing may be another
     else if (view) this.pointAt(view.x, view.y);
     this.follow();
   }
@@ -138,11 +160,19 @@ export class Maps {
 
   // A place of the plane: what all captions, crosses and pictures are about.
   aim(u, v) {
-    const code = this.code(u, v), { spacing, view } = this.grid, { names } = this.planes;
+    const code = this.code(u, v),
+      { spacing, view } = this.grid,
+      { names } = this.planes;
     if (!code.every(Number.isFinite)) return; // beyond all quantiles there is none
     this.target = { u, v, x: spacing.at(u), y: spacing.at(v), code };
     this.find(".explore").disabled = false;
-    this.images.ask({ model: this.facts.model.id, kind: DECODE, count: 1, width: code.length, payload: code });
+    this.images.ask({
+      model: this.facts.model.id,
+      kind: DECODE,
+      count: 1,
+      width: code.length,
+      payload: code,
+    });
     this.spot.ask(this.target);
     this.find(".where").textContent = `${names[0]} ${fixed(u)} · ${names[1]} ${fixed(v)}`;
     place(this.find(".board > .cross"), view, this.target);
@@ -204,7 +234,9 @@ export class Maps {
 
   // The codes at the middles of some of a raster's cells, one after the other.
   codes(cells, raster) {
-    const width = this.facts.latentDim, found = new Float32Array(cells.length * width), { spacing } = this.grid;
+    const width = this.facts.latentDim,
+      found = new Float32Array(cells.length * width),
+      { spacing } = this.grid;
     cells.forEach((cell, k) => {
       const [x, y] = raster.middle(cell);
       this.code(spacing.value(x), spacing.value(y), found.subarray(k * width, (k + 1) * width));
@@ -214,7 +246,9 @@ export class Maps {
 
   // So many draws of the prior, always the same ones; a model without a prior is given the range of its codes.
   draws(count) {
-    const { dimensions, hasPrior, latentDim } = this.facts, found = new Float32Array(count * latentDim), next = normal();
+    const { dimensions, hasPrior, latentDim } = this.facts,
+      found = new Float32Array(count * latentDim),
+      next = normal();
     for (let k = 0; k < count; k++) {
       for (const { index, low, high } of dimensions) {
         const [middle, spread] = hasPrior ? [0, 1] : [(low + high) / 2, (high - low) / SPREAD];
@@ -237,16 +271,22 @@ export class Maps {
   }
 
   told() {
-    const { found } = this, figure = this.find(".nearest"), answer = this.spot.found?.answer, against = comparedWith(found);
+    const { found } = this,
+      figure = this.find(".nearest"),
+      answer = this.spot.found?.answer,
+      against = comparedWith(found);
     // The data came, or went: what the colours compared with is not what the number is of.
-    if (this.against && against && against !== this.against) this.panels.find(({ spec }) => spec.name === "realism").again();
+    if (this.against && against && against !== this.against)
+      this.panels.find(({ spec }) => spec.name === "realism").again();
     this.against = against || this.against;
     for (const panel of this.panels) panel.caption();
     figure.hidden = !answer?.pixels;
     if (figure.hidden) return;
-    const label = answer.values[7], name = label >= 0 ? this.facts.classNames[label] : null;
+    const label = answer.values[7],
+      name = label >= 0 ? this.facts.classNames[label] : null;
     paint(figure.querySelector("canvas"), answer);
-    figure.querySelector("figcaption").textContent = `nearest ${against === "images" ? "encoded image" : "reconstruction"}${name ? `: ${name}` : ""}`;
+    figure.querySelector("figcaption").textContent =
+      `nearest ${against === "images" ? "encoded image" : "reconstruction"}${name ? `: ${name}` : ""}`;
   }
 
   // --- from elsewhere ----------------------------------------------------------------------------------------
@@ -259,7 +299,8 @@ export class Maps {
     planes.base = Float32Array.from(code);
     this.find(".kind").value = "dimensions";
     planes.changed();
-    const [u, v] = planes.inside.map((d) => code[d]), { spacing, view } = this.grid;
+    const [u, v] = planes.inside.map((d) => code[d]),
+      { spacing, view } = this.grid;
     if (view) this.grid.look(view.with({ x: spacing.at(u), y: spacing.at(v) }));
     this.aim(u, v);
     this.pin();
@@ -267,9 +308,17 @@ export class Maps {
 
   state() {
     if (!this.planes?.plane) return {};
-    const { base } = this.planes, { latentDim, z } = this.facts, moved = latentDim > 2 && base.some((value, d) => Math.abs(value - z[d]) > 1e-4);
-    const pin = this.pinned ? [this.target.u, this.target.v].map((value) => Number(value.toFixed(4))).join(",") : "";
-    return { ...this.planes.state(), pin, base: moved ? Array.from(base, (value) => Number(value.toFixed(4))).join(",") : "" };
+    const { base } = this.planes,
+      { latentDim, z } = this.facts,
+      moved = latentDim > 2 && base.some((value, d) => Math.abs(value - z[d]) > 1e-4);
+    const pin = this.pinned
+      ? [this.target.u, this.target.v].map((value) => Number(value.toFixed(4))).join(",")
+      : "";
+    return {
+      ...this.planes.state(),
+      pin,
+      base: moved ? Array.from(base, (value) => Number(value.toFixed(4))).join(",") : "",
+    };
   }
 
   close() {
@@ -283,7 +332,9 @@ const pair = (text) => parsed(text, 2);
 
 // A code from an address; null for anything else.
 function parsed(text, width) {
-  const values = String(text ?? "").split(",").map((part) => (part.trim() === "" ? NaN : Number(part)));
+  const values = String(text ?? "")
+    .split(",")
+    .map((part) => (part.trim() === "" ? NaN : Number(part)));
   return values.length === width && values.every(Number.isFinite) ? Float32Array.from(values) : null;
 }
 

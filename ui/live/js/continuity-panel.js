@@ -5,16 +5,19 @@
 // refinement is therefore over as soon as something moves, and a slow model never builds a queue. Panels refine one after
 // the other, the quickest first, as one thread of the server measures them all.
 
-import { Hand } from "./walk-hand.js";
-import { Channel, MEASURE } from "./socket.js";
-import { tell } from "./pace.js";
 import { gradient, ink } from "./continuity-colours.js";
-import { Raster, contour } from "./continuity-raster.js";
+import { contour, Raster } from "./continuity-raster.js";
+import { tell } from "./pace.js";
+import { Channel, MEASURE } from "./socket.js";
+import { Hand } from "./walk-hand.js";
 
-const COARSE = 16, FINE = 64; // cells to each side
+const COARSE = 16,
+  FINE = 64; // cells to each side
 const SAMPLE = 256; // codes that fix a scale
 const KEPT = 2; // fine windows that still show while the view moves on
-const ANSWER_MS = 150, FEWEST = 64, MOST = 1022; // cells of a fine window per request: a move waits about that long
+const ANSWER_MS = 150,
+  FEWEST = 64,
+  MOST = 1022; // cells of a fine window per request: a move waits about that long
 
 export const PANEL = (name) => `
   <article class="measure" data-measure="${name}">
@@ -41,8 +44,14 @@ export class Panel {
     this.contexts = ["colours", "marks"].map((name) => this.find(`canvas.${name}`).getContext("2d"));
     this.find("h3").textContent = spec.title;
     this.find(".definition").innerHTML = spec.definition;
-    this.field.setAttribute("aria-label", `${spec.title}: the same plane as the grid, moved by the same keys; Enter pins a place`);
-    this.channel = connect({ onAnswer: (answer, tag) => this.answered(answer, tag), onError: (sentence) => this.refused(sentence) });
+    this.field.setAttribute(
+      "aria-label",
+      `${spec.title}: the same plane as the grid, moved by the same keys; Enter pins a place`,
+    );
+    this.channel = connect({
+      onAnswer: (answer, tag) => this.answered(answer, tag),
+      onError: (sentence) => this.refused(sentence),
+    });
     this.hand = new Hand(this.field, mirror(this));
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.field);
@@ -52,7 +61,16 @@ export class Panel {
   // Another model: nothing of before is of use.
   begin() {
     const { facts } = this.maps;
-    Object.assign(this, { rasters: [], scales: new Map(), each: 1, refusal: null, coarse: null, fine: null, lacks: this.spec.lacks(facts), epoch: {} });
+    Object.assign(this, {
+      rasters: [],
+      scales: new Map(),
+      each: 1,
+      refusal: null,
+      coarse: null,
+      fine: null,
+      lacks: this.spec.lacks(facts),
+      epoch: {},
+    });
     this.choices();
     this.root.classList.toggle("lacking", Boolean(this.lacks));
     this.state(this.lacks ?? "measuring…");
@@ -71,14 +89,16 @@ export class Panel {
   choices() {
     this.chosen = {};
     const menus = this.lacks ? [] : this.spec.choices(this.maps.facts);
-    this.find(".choices").replaceChildren(...menus.map(({ name, label, options }) => {
-      const menu = document.createElement("select");
-      menu.setAttribute("aria-label", label);
-      menu.append(...options.map(([value, text]) => new Option(text, value)));
-      this.chosen[name] = menu.value;
-      menu.addEventListener("change", () => this.choose(name, menu.value));
-      return menu;
-    }));
+    this.find(".choices").replaceChildren(
+      ...menus.map(({ name, label, options }) => {
+        const menu = document.createElement("select");
+        menu.setAttribute("aria-label", label);
+        menu.append(...options.map(([value, text]) => new Option(text, value)));
+        this.chosen[name] = menu.value;
+        menu.addEventListener("change", () => this.choose(name, menu.value));
+        return menu;
+      }),
+    );
   }
 
   choose(name, value) {
@@ -99,15 +119,18 @@ export class Panel {
 
   // What the newest view is a view of: windows with the same key show parts of one picture.
   get key() {
-    const { grid, moving, facts } = this.maps, measure = this.spec.measure({ facts, moving, chosen: this.chosen });
+    const { grid, moving, facts } = this.maps,
+      measure = this.spec.measure({ facts, moving, chosen: this.chosen });
     return { edition: grid.edition, spacing: grid.spacing, measure };
   }
 
   pump() {
-    const { maps } = this, view = maps.grid?.view;
+    const { maps } = this,
+      view = maps.grid?.view;
     this.root.dataset.settled = this.settled;
     if (!view || this.lacks || this.refusal || this.channel.busy || !this.field.clientWidth) return;
-    const key = this.key, scaleOf = this.spec.scaleOf(key.measure, this.chosen);
+    const key = this.key,
+      scaleOf = this.spec.scaleOf(key.measure, this.chosen);
     if (!this.scales.has(scaleOf.name)) return this.ask(scaleOf.measure, maps.draws(SAMPLE), { scaleOf });
     const raster = this.lacking(view, key);
     if (!raster) return;
@@ -117,7 +140,8 @@ export class Panel {
 
   // The window to measure next: the newest view's coarse one, then, once all rests, its fine one.
   lacking(view, key) {
-    const { bounds } = view, columns = this.spec.columns(this.maps.facts);
+    const { bounds } = view,
+      columns = this.spec.columns(this.maps.facts);
     if (!covers(this.coarse, bounds, key)) return new Raster({ bounds, n: COARSE, columns, key });
     if (this.maps.moving || this.maps.turn !== this) return null;
     if (!covers(this.fine, bounds, key)) this.fine = new Raster({ bounds, n: FINE, columns, key });
@@ -130,14 +154,24 @@ export class Panel {
   }
 
   ask(measure, codes, tag) {
-    const { facts } = this.maps, width = facts.latentDim, rows = [...this.spec.axes(measure, this.maps.plane()), codes];
+    const { facts } = this.maps,
+      width = facts.latentDim,
+      rows = [...this.spec.axes(measure, this.maps.plane()), codes];
     const payload = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
     let at = 0;
     for (const row of rows) {
       payload.set(row, at);
       at += row.length;
     }
-    this.channel.ask({ model: facts.model.id, kind: MEASURE, height: measure, count: payload.length / width, width, payload, tag: { ...tag, epoch: this.epoch, at: performance.now(), count: codes.length / width } });
+    this.channel.ask({
+      model: facts.model.id,
+      kind: MEASURE,
+      height: measure,
+      count: payload.length / width,
+      width,
+      payload,
+      tag: { ...tag, epoch: this.epoch, at: performance.now(), count: codes.length / width },
+    });
   }
 
   answered({ values, columns }, { scaleOf, raster, cells, epoch, at, count }) {
@@ -153,7 +187,10 @@ export class Panel {
     raster.take(cells, values);
     if (raster.n === COARSE) this.coarse = raster;
     // A complete fine window needs no help; until then whatever is known of the same picture shows beside it.
-    const alike = raster.n === FINE && raster.complete ? [] : this.rasters.filter((other) => other !== raster && same(other.key, raster.key));
+    const alike =
+      raster.n === FINE && raster.complete
+        ? []
+        : this.rasters.filter((other) => other !== raster && same(other.key, raster.key));
     const of = (n, count) => alike.filter((other) => other.n === n).slice(-count);
     this.rasters = [...of(FINE, KEPT), ...of(COARSE, 1), raster];
     this.state("");
@@ -169,8 +206,11 @@ export class Panel {
 
   // Whether the newest view is measured as finely as it will be.
   get settled() {
-    const view = this.maps.grid?.view, { fine } = this;
-    return Boolean(this.lacks || this.refusal || (view && fine?.complete && covers(fine, view.bounds, this.key)));
+    const view = this.maps.grid?.view,
+      { fine } = this;
+    return Boolean(
+      this.lacks || this.refusal || (view && fine?.complete && covers(fine, view.bounds, this.key)),
+    );
   }
 
   // --- showing -----------------------------------------------------------------------------------------------
@@ -183,7 +223,8 @@ export class Panel {
   show(only = null) {
     const key = this.newest?.key;
     if (!key) return;
-    const scaleOf = this.spec.scaleOf(key.measure, this.chosen), scale = this.scales.get(scaleOf.name);
+    const scaleOf = this.spec.scaleOf(key.measure, this.chosen),
+      scale = this.scales.get(scaleOf.name);
     if (scale !== this.scale || !only) this.explain(scale);
     const colour = (row) => (scale ? ink(scale, this.spec.value(row, this.chosen)) : 0);
     for (const raster of only ? [only] : this.rasters) raster.colour(colour);
@@ -197,19 +238,28 @@ export class Panel {
     this.find(".legend").hidden = !scale;
     if (!scale) return;
     this.find(".gradient").style.background = gradient(scale);
-    this.find(".ticks").replaceChildren(...scale.marks.map(({ share, text, strong }) => {
-      const tick = document.createElement("span");
-      tick.style.left = `${100 * share}%`;
-      tick.textContent = text;
-      tick.classList.toggle("strong", Boolean(strong));
-      return tick;
-    }));
+    this.find(".ticks").replaceChildren(
+      ...scale.marks.map(({ share, text, strong }) => {
+        const tick = document.createElement("span");
+        tick.style.left = `${100 * share}%`;
+        tick.textContent = text;
+        tick.classList.toggle("strong", Boolean(strong));
+        return tick;
+      }),
+    );
   }
 
   // The number is of the exact place that all maps point at, whatever the cell below it was coloured by.
   caption() {
-    const { spec, chosen } = this, { facts, found, awaited } = this.maps, measure = this.newest?.key.measure;
-    const { value, unit, bad, title = "" } = (found && spec.words(found, { facts, chosen })) || { value: "–", unit: "" };
+    const { spec, chosen } = this,
+      { facts, found, awaited } = this.maps,
+      measure = this.newest?.key.measure;
+    const {
+      value,
+      unit,
+      bad,
+      title = "",
+    } = (found && spec.words(found, { facts, chosen })) || { value: "–", unit: "" };
     tell(this.find(".value b"), value);
     tell(this.find(".value span"), unit);
     tell(this.find("h3"), spec.heading(found, facts));
@@ -229,7 +279,8 @@ export class Panel {
     const { clientWidth: width, clientHeight: height } = this.field;
     if (!width || !height) return;
     this.density = Math.max(1, Math.min(window.devicePixelRatio, 2));
-    for (const { canvas } of this.contexts) [canvas.width, canvas.height] = [width * this.density, height * this.density];
+    for (const { canvas } of this.contexts)
+      [canvas.width, canvas.height] = [width * this.density, height * this.density];
     this.pump();
     this.redraw();
   }
@@ -240,7 +291,9 @@ export class Panel {
 
   get view() {
     const view = this.maps.grid?.view;
-    return view && this.field.clientWidth ? view.resized(this.field.clientWidth, this.field.clientHeight) : null;
+    return view && this.field.clientWidth
+      ? view.resized(this.field.clientWidth, this.field.clientHeight)
+      : null;
   }
 
   paint() {
@@ -261,11 +314,14 @@ export class Panel {
 
   // Where the windows pass a level; a coarse one only where no fine one is.
   line(context, view, level) {
-    const [fine, coarse] = [FINE, COARSE].map((n) => this.rasters.findLast((each) => each.n === n && each.complete));
+    const [fine, coarse] = [FINE, COARSE].map((n) =>
+      this.rasters.findLast((each) => each.n === n && each.complete),
+    );
     context.save();
     if (fine) this.trace(context, view, fine, level);
     if (fine && coarse) {
-      const [x, y] = view.toScreen(fine.bounds.left, fine.bounds.top), outside = new Path2D();
+      const [x, y] = view.toScreen(fine.bounds.left, fine.bounds.top),
+        outside = new Path2D();
       outside.rect(0, 0, view.width, view.height);
       outside.rect(x, y, fine.n * fine.wide * view.scale, fine.n * fine.high * view.scale);
       context.clip(outside, "evenodd");
@@ -275,24 +331,41 @@ export class Panel {
   }
 
   trace(context, view, raster, level) {
-    const { n, bounds, wide, high } = raster, field = new Float32Array(n * n);
-    for (let cell = 0; cell < field.length; cell++) field[cell] = this.spec.level(raster.row(cell), this.chosen);
-    const path = new Path2D(), at = (i, j) => view.toScreen(bounds.left + i * wide, bounds.top - j * high);
+    const { n, bounds, wide, high } = raster,
+      field = new Float32Array(n * n);
+    for (let cell = 0; cell < field.length; cell++)
+      field[cell] = this.spec.level(raster.row(cell), this.chosen);
+    const path = new Path2D(),
+      at = (i, j) => view.toScreen(bounds.left + i * wide, bounds.top - j * high);
     for (const [x0, y0, x1, y1] of contour(field, n, level)) {
       path.moveTo(...at(x0, y0));
       path.lineTo(...at(x1, y1));
     }
-    stroke(context, path, [["rgb(255 255 255 / 0.9)", 3.2], ["#14181b", 1.4]]);
+    stroke(context, path, [
+      ["rgb(255 255 255 / 0.9)", 3.2],
+      ["#14181b", 1.4],
+    ]);
   }
 
   arrows(context, view) {
-    const { coarse, maps } = this, path = new Path2D();
+    const { coarse, maps } = this,
+      path = new Path2D();
     for (let cell = 0; cell < coarse.n ** 2; cell++) {
       if (!coarse.known[cell]) continue;
-      const [x, y] = coarse.middle(cell), { spacing } = coarse.key, to = this.spec.arrows([spacing.value(x), spacing.value(y)], coarse.row(cell), spacing, maps.plane().axes);
+      const [x, y] = coarse.middle(cell),
+        { spacing } = coarse.key,
+        to = this.spec.arrows(
+          [spacing.value(x), spacing.value(y)],
+          coarse.row(cell),
+          spacing,
+          maps.plane().axes,
+        );
       if (to) arrow(path, view.toScreen(x, y), view.toScreen(...to));
     }
-    stroke(context, path, [["rgb(0 0 0 / 0.6)", 2.2], ["#fff", 1]]);
+    stroke(context, path, [
+      ["rgb(0 0 0 / 0.6)", 2.2],
+      ["#fff", 1],
+    ]);
   }
 
   close() {
@@ -319,16 +392,22 @@ function stroke(context, path, lines) {
   }
 }
 
-const same = (a, b) => a.edition === b.edition && a.spacing.name === b.spacing.name && a.measure === b.measure;
+const same = (a, b) =>
+  a.edition === b.edition && a.spacing.name === b.spacing.name && a.measure === b.measure;
 
 function covers(raster, bounds, key) {
-  return Boolean(raster) && same(raster.key, key) && ["left", "right", "bottom", "top"].every((side) => raster.bounds[side] === bounds[side]);
+  return (
+    Boolean(raster) &&
+    same(raster.key, key) &&
+    ["left", "right", "bottom", "top"].every((side) => raster.bounds[side] === bounds[side])
+  );
 }
 
 function arrow(path, [x, y], [x1, y1]) {
   const length = Math.hypot(x1 - x, y1 - y);
   if (!(length >= 1.5)) return;
-  const head = Math.min(4, length / 2), [dx, dy] = [((x1 - x) / length) * head, ((y1 - y) / length) * head];
+  const head = Math.min(4, length / 2),
+    [dx, dy] = [((x1 - x) / length) * head, ((y1 - y) / length) * head];
   path.moveTo(x, y);
   path.lineTo(x1, y1);
   path.moveTo(x1 - dx - dy / 2, y1 - dy + dx / 2);

@@ -11,20 +11,28 @@
 
 import { CIVIDIS, linear, logarithmic, ratios } from "./continuity-colours.js";
 import { CLIFFS, CLIFFS_IN_PLANE, DRIFT, RATIO, REALISM } from "./socket.js";
-import { HOLE, figure, number } from "./trust-figures.js";
+import { figure, HOLE, number } from "./trust-figures.js";
 
 const HOME = 1e-3; // a drift that is none: rounding makes one of up to some 1e-6
 const ZERO = -20; // what stands for log2 of a ratio of 0
 
 const column = (values, columns, k) => values.filter((_, i) => i % columns === k);
 const plain = {
-  lacks: () => null, choices: () => [], axes: () => [], columns: () => 1, contours: [], level: (row) => row[0], value: (row) => row[0], coloured: () => "",
+  lacks: () => null,
+  choices: () => [],
+  axes: () => [],
+  columns: () => 1,
+  contours: [],
+  level: (row) => row[0],
+  value: (row) => row[0],
+  coloured: () => "",
   flat: "There is nothing to tell apart here.",
 };
 
 const many = (facts) => facts.latentDim > 2;
 const stretches = (cliff) => cliff?.startsWith("stretch");
-const within = (found, name, facts) => (many(facts) ? `, ${found.within ? number(found.within[name]) : "…"} within the plane` : "");
+const within = (found, name, facts) =>
+  many(facts) ? `, ${found.within ? number(found.within[name]) : "…"} within the plane` : "";
 // What every page prints of a figure; what is usual for the model is the trust read-out's to say.
 const said = (name, { values }, facts) => figure(name)(values, facts, {});
 const volume = ({ latentDim }) => ["", "length", "area"][latentDim] ?? `${latentDim}-volume`;
@@ -35,27 +43,50 @@ export const CLIFF_MAP = {
   title: "Cliffs",
   columns: () => 2,
   // "stretch/all" and so on: what, and in which directions.
-  choices: (facts) => [{
-    name: "cliff", label: "What the cliff map shows",
-    options: ["stretch", "magnification"].flatMap((what) => (many(facts) ? [[`${what}/all`, `${what}, all directions`], [`${what}/plane`, `${what}, in the plane`]] : [[`${what}/all`, what]])),
-  }],
-  sentence: (facts, { cliff }) => (stretches(cliff)
-    ? "How far the image moves for a unit of z, in the direction in which it moves most."
-    : `How much the decoder enlarges ${many(facts) ? "a small volume" : "a small area"} of the latent space on its way to images.`),
-  measure: ({ facts, moving, chosen: { cliff } }) => (many(facts) && (moving || cliff.endsWith("plane")) ? CLIFFS_IN_PLANE : CLIFFS),
+  choices: (facts) => [
+    {
+      name: "cliff",
+      label: "What the cliff map shows",
+      options: ["stretch", "magnification"].flatMap((what) =>
+        many(facts)
+          ? [
+              [`${what}/all`, `${what}, all directions`],
+              [`${what}/plane`, `${what}, in the plane`],
+            ]
+          : [[`${what}/all`, what]],
+      ),
+    },
+  ],
+  sentence: (facts, { cliff }) =>
+    stretches(cliff)
+      ? "How far the image moves for a unit of z, in the direction in which it moves most."
+      : `How much the decoder enlarges ${many(facts) ? "a small volume" : "a small area"} of the latent space on its way to images.`,
+  measure: ({ facts, moving, chosen: { cliff } }) =>
+    many(facts) && (moving || cliff.endsWith("plane")) ? CLIFFS_IN_PLANE : CLIFFS,
   axes: (measure, plane) => (measure === CLIFFS_IN_PLANE ? plane.axes : []),
   // A stretch within a plane is never more than that in all directions: they share a scale. Areas and volumes do not.
-  scaleOf: (measure, { cliff }) => (stretches(cliff)
-    ? { name: "stretch", measure: CLIFFS, make: (values, columns) => logarithmic(column(values, columns, 0)) }
-    : { name: `magnification ${measure}`, measure, make: (values, columns) => logarithmic(column(values, columns, 1)) }),
+  scaleOf: (measure, { cliff }) =>
+    stretches(cliff)
+      ? {
+          name: "stretch",
+          measure: CLIFFS,
+          make: (values, columns) => logarithmic(column(values, columns, 0)),
+        }
+      : {
+          name: `magnification ${measure}`,
+          measure,
+          make: (values, columns) => logarithmic(column(values, columns, 1)),
+        },
   value: (row, { cliff }) => row[stretches(cliff) ? 0 : 1],
   words: (found, { facts, chosen: { cliff } }) => {
-    const inPlane = (name) => (cliff.endsWith("plane") ? within(found, name, facts) : ""), stretch = said("stretch", found, facts);
+    const inPlane = (name) => (cliff.endsWith("plane") ? within(found, name, facts) : ""),
+      stretch = said("stretch", found, facts);
     if (stretches(cliff)) return stretch && { ...stretch, unit: `per unit of z${inPlane("stretch")}` };
     return { value: `× ${number(found.values[2])}`, unit: `in ${volume(facts)}${inPlane("magnification")}` };
   },
   heading: () => "Cliffs",
-  coloured: (measure, facts) => (many(facts) ? `colours: ${measure === CLIFFS_IN_PLANE ? "within the plane" : "in all directions"}` : ""),
+  coloured: (measure, facts) =>
+    many(facts) ? `colours: ${measure === CLIFFS_IN_PLANE ? "within the plane" : "in all directions"}` : "",
   flat: "The decoded image is the same everywhere: there is no cliff.",
   definition: `
     <p>J(z) is the Jacobian of the decoded mean image f(z), pixels from 0 to 1.</p>
@@ -70,7 +101,8 @@ export const HOLE_MAP = {
   name: "holes",
   title: "Holes",
   lacks: (facts) => facts.lacks.ratio ?? null,
-  sentence: (facts) => `How many data lie around z for each that ${facts.hasPrior ? "the prior" : "a Gaussian fitted to the codes (this model has no prior)"} promises. Inside the line fewer than half: no data near.`,
+  sentence: (facts) =>
+    `How many data lie around z for each that ${facts.hasPrior ? "the prior" : "a Gaussian fitted to the codes (this model has no prior)"} promises. Inside the line fewer than half: no data near.`,
   measure: () => RATIO,
   scaleOf: () => ({ name: "ratio", measure: RATIO, make: () => ratios() }),
   contours: [Math.log2(HOLE)],
@@ -92,9 +124,14 @@ export const DRIFT_MAP = {
   title: "Drift",
   lacks: (facts) => facts.lacks.drift ?? null,
   columns: (facts) => facts.latentDim,
-  sentence: () => "Decode, encode again: the arrow leads from z to where it comes back. Long ones: places the model does not own.",
+  sentence: () =>
+    "Decode, encode again: the arrow leads from z to where it comes back. Long ones: places the model does not own.",
   measure: () => DRIFT,
-  scaleOf: () => ({ name: "drift", measure: DRIFT, make: (values, columns) => linear(lengths(values, columns), { within: [0, HOME] }) }),
+  scaleOf: () => ({
+    name: "drift",
+    measure: DRIFT,
+    make: (values, columns) => linear(lengths(values, columns), { within: [0, HOME] }),
+  }),
   value: (row) => Math.hypot(...row),
   words: (found, { facts }) => {
     const drift = said("drift", found, facts);
@@ -123,11 +160,19 @@ export const REALISM_MAP = {
   lacks: (facts) => facts.lacks.realism ?? null,
   columns: () => 2,
   sentence: (_facts, _chosen, found) => {
-    const nearest = { images: "encoded image", reconstructions: "reconstruction (the data are not on this machine)" }[comparedWith(found)] ?? "encoded image or reconstruction";
+    const nearest =
+      { images: "encoded image", reconstructions: "reconstruction (the data are not on this machine)" }[
+        comparedWith(found)
+      ] ?? "encoded image or reconstruction";
     return `How far the decoded image is from the nearest ${nearest}. Between these 1 is usual; the line is there.`;
   },
   measure: () => REALISM,
-  scaleOf: () => ({ name: "realism", measure: REALISM, make: (values, columns) => linear(column(values, columns, 0), { within: [0.8, 1.25], strong: 1, palette: CIVIDIS }) }),
+  scaleOf: () => ({
+    name: "realism",
+    measure: REALISM,
+    make: (values, columns) =>
+      linear(column(values, columns, 0), { within: [0.8, 1.25], strong: 1, palette: CIVIDIS }),
+  }),
   contours: [1],
   words: (found, { facts }) => {
     const realism = said("realism", found, facts);
@@ -142,6 +187,7 @@ export const REALISM_MAP = {
 export const SPECS = [CLIFF_MAP, HOLE_MAP, DRIFT_MAP, REALISM_MAP];
 
 function lengths(values, columns) {
-  return Float32Array.from({ length: values.length / columns }, (_, i) => Math.hypot(...values.subarray(i * columns, (i + 1) * columns)));
+  return Float32Array.from({ length: values.length / columns }, (_, i) =>
+    Math.hypot(...values.subarray(i * columns, (i + 1) * columns)),
+  );
 }
-

@@ -1,6 +1,6 @@
 // The exact figures at one place: what every page prints there, asked by the same request. The maps' cells only colour.
 
-import { CLIFFS_IN_PLANE, Channel, DRIFT, MEASURE, TRUST } from "./socket.js";
+import { Channel, CLIFFS_IN_PLANE, DRIFT, MEASURE, TRUST } from "./socket.js";
 
 const PER_SECOND = 15;
 
@@ -10,7 +10,10 @@ export class Spot {
     // found: { target, answer, within }: the newest figures and whose they are. within: what remains of stretch,
     // magnification and drift within the plane; null until it is known, and where the plane is all there is.
     Object.assign(this, { page, told, wanted: null, due: 0, timer: null, found: null });
-    this.channel = connect({ onAnswer: (answer, tag) => this.answered(answer, tag), onError: () => this.refused() });
+    this.channel = connect({
+      onAnswer: (answer, tag) => this.answered(answer, tag),
+      onError: () => this.refused(),
+    });
   }
 
   // target: { code }, the same object for as long as the place is the same.
@@ -40,9 +43,18 @@ export class Spot {
 
   send(measure, rows, tag) {
     this.step = tag.step;
-    const { model, latentDim: width } = this.page.facts, payload = new Float32Array(rows.length * width);
+    const { model, latentDim: width } = this.page.facts,
+      payload = new Float32Array(rows.length * width);
     rows.forEach((row, k) => payload.set(row, k * width));
-    this.channel.ask({ model: model.id, kind: MEASURE, height: measure, count: rows.length, width, payload, tag });
+    this.channel.ask({
+      model: model.id,
+      kind: MEASURE,
+      height: measure,
+      count: rows.length,
+      width,
+      payload,
+      tag,
+    });
   }
 
   answered(answer, tag) {
@@ -64,7 +76,8 @@ export class Spot {
 
   drift({ values }, { target, axes, stretch, magnification }) {
     const along = axes.map((axis) => axis.reduce((sum, part, d) => sum + part * values[d], 0));
-    if (this.found.target === target) this.found.within = { stretch, magnification, drift: Math.hypot(...along) };
+    if (this.found.target === target)
+      this.found.within = { stretch, magnification, drift: Math.hypot(...along) };
   }
 
   // The maps say in their places what cannot be measured.

@@ -3,21 +3,27 @@
 //
 // Everything moves over the live socket; Python runs only when somebody leaves for Explore.
 
+import { write } from "./address.js";
 import { FINDINGS, Findings } from "./continuity-findings.js";
 import { HEADLINES, Headlines } from "./continuity-headlines.js";
 import { MAPS, Maps } from "./continuity-maps.js";
-import { Remote, buttons, list } from "./remote.js";
-import { write } from "./address.js";
 import { POSTERIOR, Posterior } from "./posterior.js";
+import { buttons, list, Remote } from "./remote.js";
 
 const TABS = { maps: "Maps", worst: "Worst places", posterior: "Posterior" };
-const panel = (name, content, more = "") => `<section class="${name}-tab ${more}" role="tabpanel" hidden>${content}</section>`;
+const panel = (name, content, more = "") =>
+  `<section class="${name}-tab ${more}" role="tabpanel" hidden>${content}</section>`;
 
 const TEMPLATE = `
   <div class="continuity">
     <div class="top">${HEADLINES}</div>
     <div class="tabs" role="tablist">
-      ${Object.entries(TABS).map(([name, title]) => `<button type="button" role="tab" data-tab="${name}" aria-selected="false">${title}</button>`).join("")}
+      ${Object.entries(TABS)
+        .map(
+          ([name, title]) =>
+            `<button type="button" role="tab" data-tab="${name}" aria-selected="false">${title}</button>`,
+        )
+        .join("")}
     </div>
     ${panel("maps", MAPS, "walk")}${panel("worst", FINDINGS)}${panel("posterior", POSTERIOR)}
     <p class="message" role="status" aria-live="polite"></p>
@@ -37,10 +43,16 @@ class Continuity {
     // The plane and the view of an address are the first model's; the next one begins with its own, on the same tab.
     this.said = this.facts ? { tab: this.tab } : Object.fromEntries(new URLSearchParams(location.search));
     this.facts = facts;
-    for (const tab of this.root.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => this.turn(tab.dataset.tab));
+    for (const tab of this.root.querySelectorAll("[data-tab]"))
+      tab.addEventListener("click", () => this.turn(tab.dataset.tab));
     this.leaving = new AbortController();
-    window.addEventListener("pointerdown", (event) => this.fold(event), { capture: true, signal: this.leaving.signal });
-    window.addEventListener("keydown", (event) => event.key === "Escape" && this.escape(event), { signal: this.leaving.signal });
+    window.addEventListener("pointerdown", (event) => this.fold(event), {
+      capture: true,
+      signal: this.leaving.signal,
+    });
+    window.addEventListener("keydown", (event) => event.key === "Escape" && this.escape(event), {
+      signal: this.leaving.signal,
+    });
     this.parts = {
       headlines: new Headlines(this.find(".top"), this),
       maps: new Maps(this.find(".maps-tab"), this),
@@ -63,7 +75,8 @@ class Continuity {
 
   turn(tab) {
     this.tab = tab;
-    for (const button of this.root.querySelectorAll("[data-tab]")) button.setAttribute("aria-selected", String(button.dataset.tab === tab));
+    for (const button of this.root.querySelectorAll("[data-tab]"))
+      button.setAttribute("aria-selected", String(button.dataset.tab === tab));
     for (const name of Object.keys(TABS)) this.find(`.${name}-tab`).hidden = name !== tab;
     this.parts[tab].show?.();
     this.address();
@@ -81,7 +94,8 @@ class Continuity {
     const all = [...this.root.querySelectorAll(".measure details[open]")];
     for (const open of all) {
       if (event?.composedPath().includes(open)) continue;
-      if (!event && open.contains(this.root.getRootNode().activeElement)) open.querySelector("summary").focus();
+      if (!event && open.contains(this.root.getRootNode().activeElement))
+        open.querySelector("summary").focus();
       open.open = false;
     }
     return all.length > 0;
@@ -100,7 +114,12 @@ class Continuity {
   address() {
     if (!this.started) return;
     const { maps, posterior } = this.parts;
-    write("continuity", { model: this.facts.model.name, tab: this.tab, ...maps.state(), ...posterior.state() });
+    write("continuity", {
+      model: this.facts.model.name,
+      tab: this.tab,
+      ...maps.state(),
+      ...posterior.state(),
+    });
   }
 
   close() {
@@ -120,7 +139,8 @@ export default function mount({ parentElement, data, setTriggerValue }) {
     root.className = "root";
     parentElement.append(root);
     page = new Continuity(root, data, tell);
-    const examples = buttons(root), places = list(root, ".places .go"); // of the Posterior tab, and the worst places
+    const examples = buttons(root),
+      places = list(root, ".places .go"); // of the Posterior tab, and the worst places
     const either = (way) => () => (examples[way]() === false ? places[way]() : true);
     page.remote = new Remote(window, { previous: either("previous"), next: either("next") });
     pages.set(parentElement, page);

@@ -31,7 +31,8 @@ export class Decoder {
   }
 
   send(job) {
-    const { id, width } = this.model(), payload = new Float32Array(job.codes.length * width);
+    const { id, width } = this.model(),
+      payload = new Float32Array(job.codes.length * width);
     job.codes.forEach((code, k) => payload.set(code, k * width));
     this.current = job;
     this.channel.ask({ model: id, kind: DECODE, count: job.codes.length, width, payload, tag: job });

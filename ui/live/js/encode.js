@@ -17,15 +17,16 @@ export class EncodePanel {
   constructor(root, model, on) {
     Object.assign(this, { root, model, on });
     this.leaving = new AbortController(); // the elements around are there for the next model, too
-    const channel = (onError) => new Channel({
-      onAnswer: (answer, source) => {
-        clearTimeout(this.patience);
-        on.say("");
-        this.trouble("");
-        if (source !== "warm") on.arrived(answer, source);
-      },
-      onError,
-    });
+    const channel = (onError) =>
+      new Channel({
+        onAnswer: (answer, source) => {
+          clearTimeout(this.patience);
+          on.say("");
+          this.trouble("");
+          if (source !== "warm") on.arrived(answer, source);
+        },
+        onError,
+      });
     this.items = channel((sentence) => on.complain(sentence));
     this.pictures = channel((sentence) => this.trouble(sentence));
     root.innerHTML = `
@@ -58,7 +59,8 @@ export class EncodePanel {
     this.data();
     this.upload();
     this.draw();
-    for (const act of ["pointerdown", "keydown"]) this.listen(root.closest(".explorer"), act, () => this.trouble(""));
+    for (const act of ["pointerdown", "keydown"])
+      this.listen(root.closest(".explorer"), act, () => this.trouble(""));
   }
 
   listen(element, name, act) {
@@ -74,7 +76,8 @@ export class EncodePanel {
     const buttons = [...this.root.querySelectorAll("[role=tab]")];
     const show = (chosen) => {
       for (const button of buttons) button.setAttribute("aria-selected", button === chosen);
-      for (const panel of this.root.querySelectorAll(".panel")) panel.hidden = panel.dataset.panel !== chosen.dataset.tab;
+      for (const panel of this.root.querySelectorAll(".panel"))
+        panel.hidden = panel.dataset.panel !== chosen.dataset.tab;
     };
     for (const button of buttons) button.addEventListener("click", () => show(button));
     show(buttons[this.model.encodedCount || !this.model.takesPictures ? 0 : 1]);
@@ -84,7 +87,8 @@ export class EncodePanel {
 
   data() {
     const { classNames, classCounts, encodedCount, dataHere, dataTitle } = this.model;
-    const select = this.find(".class"), number = this.find(".number");
+    const select = this.find(".class"),
+      number = this.find(".number");
     select.append(new Option("any", -1));
     classNames.forEach((name, i) => classCounts[i] && select.append(new Option(name, i)));
     select.closest("label").hidden = !classNames.length;
@@ -108,10 +112,15 @@ export class EncodePanel {
 
   // Encode the item that a link names, and say whether there is one.
   linked(text) {
-    const { encodedCount } = this.model, position = Number(ITEM_TEXT.exec(text)?.[1] ?? NaN);
+    const { encodedCount } = this.model,
+      position = Number(ITEM_TEXT.exec(text)?.[1] ?? NaN);
     if (!(position < encodedCount)) {
-      const there = encodedCount ? `they are ${itemText(0)} to ${itemText(encodedCount - 1)}` : "it came without any";
-      this.on.complain(`The link's item = ${text.slice(0, 40)} is not among this model's encoded items: ${there}.`);
+      const there = encodedCount
+        ? `they are ${itemText(0)} to ${itemText(encodedCount - 1)}`
+        : "it came without any";
+      this.on.complain(
+        `The link's item = ${text.slice(0, 40)} is not among this model's encoded items: ${there}.`,
+      );
       return false;
     }
     this.find(".number").value = position;
@@ -136,11 +145,15 @@ export class EncodePanel {
   }
 
   upload() {
-    const drop = this.find(".drop"), file = this.find("input[type=file]");
+    const drop = this.find(".drop"),
+      file = this.find("input[type=file]");
     this.find("[data-panel=upload] .hint").textContent = this.model.ink
       ? "Made light on dark and centred, as the data are. A link holds its code, not the picture."
       : "Cropped to the middle and scaled to the model's size. A link holds its code, not the picture.";
-    file.addEventListener("change", () => file.files[0] && this.read(file.files[0]).finally(() => (file.value = "")));
+    file.addEventListener(
+      "change",
+      () => file.files[0] && this.read(file.files[0]).finally(() => (file.value = "")),
+    );
     drop.addEventListener("keydown", (event) => ["Enter", " "].includes(event.key) && file.click());
     this.listen(this.root, "dragover", (event) => event.preventDefault());
     this.listen(this.root, "drop", (event) => {
@@ -166,12 +179,15 @@ export class EncodePanel {
       bitmap.close();
       this.encode(canvas, file.name);
     } catch {
-      this.trouble(`${file.name} is not a PNG or JPEG picture that this browser can open; save it as one and try again.`);
+      this.trouble(
+        `${file.name} is not a PNG or JPEG picture that this browser can open; save it as one and try again.`,
+      );
     }
   }
 
   draw() {
-    const paper = this.find(".paper"), context = paper.getContext("2d", { willReadFrequently: true });
+    const paper = this.find(".paper"),
+      context = paper.getContext("2d", { willReadFrequently: true });
     const clear = () => {
       context.fillStyle = "#000";
       context.fillRect(0, 0, DRAWING_SIDE, DRAWING_SIDE);
@@ -183,7 +199,10 @@ export class EncodePanel {
     let last = null;
     const at = (event) => {
       const box = paper.getBoundingClientRect();
-      return [((event.clientX - box.left) / box.width) * DRAWING_SIDE, ((event.clientY - box.top) / box.height) * DRAWING_SIDE];
+      return [
+        ((event.clientX - box.left) / box.width) * DRAWING_SIDE,
+        ((event.clientY - box.top) / box.height) * DRAWING_SIDE,
+      ];
     };
     const stroke = (event) => {
       for (const move of event.getCoalescedEvents?.() ?? [event]) {
@@ -213,7 +232,8 @@ export class EncodePanel {
       });
     }
     this.find(".clear").addEventListener("click", clear);
-    this.find("[data-panel=draw] .hint").textContent = "The model answers while you draw. A link holds the code, not the drawing.";
+    this.find("[data-panel=draw] .hint").textContent =
+      "The model answers while you draw. A link holds the code, not the drawing.";
   }
 
   // Send a canvas as bytes; `final` marks the end of a stroke, which is a position worth keeping.

@@ -3,7 +3,8 @@
 
 import { cholesky, det, principal } from "./eq-plane.js";
 
-const SIDE = 41, REACH = 5; // points a side, standard deviations that they reach
+const SIDE = 41,
+  REACH = 5; // points a side, standard deviations that they reach
 const OUTSIDE = 1e-3; // of q's weight may lie beyond the grid
 const NARROW = 0.5; // cells that q's smallest standard deviation is at least
 const LOG_2_PI = Math.log(2 * Math.PI);
@@ -20,12 +21,18 @@ export class Surface {
   // The value at a place; beyond the grid, the edge's.
   at(x, y) {
     const { left, bottom, cell, columns, rows, wide, padded: values } = this;
-    const across = Math.min(Math.max((x - left) / cell, 0), columns - 1), up = Math.min(Math.max((y - bottom) / cell, 0), rows - 1);
-    const column = Math.min(Math.floor(across), columns - 2), row = Math.min(Math.floor(up), rows - 2);
-    const [a0, a1, a2, a3] = cubic(across - column), [b0, b1, b2, b3] = cubic(up - row);
-    const line = (from) => a0 * values[from] + a1 * values[from + 1] + a2 * values[from + 2] + a3 * values[from + 3];
+    const across = Math.min(Math.max((x - left) / cell, 0), columns - 1),
+      up = Math.min(Math.max((y - bottom) / cell, 0), rows - 1);
+    const column = Math.min(Math.floor(across), columns - 2),
+      row = Math.min(Math.floor(up), rows - 2);
+    const [a0, a1, a2, a3] = cubic(across - column),
+      [b0, b1, b2, b3] = cubic(up - row);
+    const line = (from) =>
+      a0 * values[from] + a1 * values[from + 1] + a2 * values[from + 2] + a3 * values[from + 3];
     const first = row * wide + column;
-    return b0 * line(first) + b1 * line(first + wide) + b2 * line(first + 2 * wide) + b3 * line(first + 3 * wide);
+    return (
+      b0 * line(first) + b1 * line(first + wide) + b2 * line(first + 2 * wide) + b3 * line(first + 3 * wide)
+    );
   }
 
   holds(x, y) {
@@ -43,29 +50,44 @@ export class JointGrid extends Surface {
 
   // { elbo, kl, reconstruction: E_q[log p(x|z)], rate: KL(q || N(0, I)), doubt: a sentence or "" } in nats
   bound(mean, covariance) {
-    const [[l00], [l10, l11]] = cholesky(covariance), { u, v, weights } = NODES;
+    const [[l00], [l10, l11]] = cholesky(covariance),
+      { u, v, weights } = NODES;
     const logScale = Math.log(l00) + Math.log(l11);
-    let reconstruction = 0, kl = 0, outside = 0;
+    let reconstruction = 0,
+      kl = 0,
+      outside = 0;
     for (let i = 0; i < weights.length; i++) {
-      const x = mean[0] + l00 * u[i], y = mean[1] + l10 * u[i] + l11 * v[i], joint = this.at(x, y);
+      const x = mean[0] + l00 * u[i],
+        y = mean[1] + l10 * u[i] + l11 * v[i],
+        joint = this.at(x, y);
       reconstruction += weights[i] * (joint + LOG_2_PI + (x * x + y * y) / 2);
       kl += weights[i] * (-(u[i] * u[i] + v[i] * v[i]) / 2 - LOG_2_PI - logScale - joint);
       if (!this.holds(x, y)) outside += weights[i];
     }
-    const trace = covariance[0][0] + covariance[1][1], length = mean[0] * mean[0] + mean[1] * mean[1];
+    const trace = covariance[0][0] + covariance[1][1],
+      length = mean[0] * mean[0] + mean[1] * mean[1];
     const rate = 0.5 * (trace + length - 2 - Math.log(det(covariance)));
-    return { elbo: reconstruction - rate, kl: kl + this.logEvidence, reconstruction, rate, doubt: this.doubt(covariance, outside) };
+    return {
+      elbo: reconstruction - rate,
+      kl: kl + this.logEvidence,
+      reconstruction,
+      rate,
+      doubt: this.doubt(covariance, outside),
+    };
   }
 
   doubt(covariance, outside) {
-    if (outside > OUTSIDE) return `${(100 * outside).toFixed(1)} % of q lies beyond what was computed: bring it back.`;
+    if (outside > OUTSIDE)
+      return `${(100 * outside).toFixed(1)} % of q lies beyond what was computed: bring it back.`;
     const cells = Math.min(...principal(covariance).std) / this.cell;
     return cells < NARROW ? "q is narrower than the grid can tell: make it wider." : "";
   }
 }
 
 function nodes() {
-  const u = new Float64Array(SIDE * SIDE), v = new Float64Array(SIDE * SIDE), weights = new Float64Array(SIDE * SIDE);
+  const u = new Float64Array(SIDE * SIDE),
+    v = new Float64Array(SIDE * SIDE),
+    weights = new Float64Array(SIDE * SIDE);
   let sum = 0;
   for (let i = 0; i < weights.length; i++) {
     u[i] = REACH * ((2 * (i % SIDE)) / (SIDE - 1) - 1);
@@ -77,10 +99,12 @@ function nodes() {
 
 // One more cell around the grid, in a straight line.
 function padded({ columns, rows, values }) {
-  const wide = columns + 2, found = new Float64Array(wide * (rows + 2));
+  const wide = columns + 2,
+    found = new Float64Array(wide * (rows + 2));
   for (let row = 0; row < rows; row++) {
     const from = (row + 1) * wide;
-    for (let column = 0; column < columns; column++) found[from + column + 1] = values[row * columns + column];
+    for (let column = 0; column < columns; column++)
+      found[from + column + 1] = values[row * columns + column];
     found[from] = 2 * found[from + 1] - found[from + 2];
     found[from + wide - 1] = 2 * found[from + wide - 2] - found[from + wide - 3];
   }
@@ -94,6 +118,12 @@ function padded({ columns, rows, values }) {
 
 // Catmull-Rom weights of the four points around t in [0, 1] between the middle two.
 function cubic(t) {
-  const square = t * t, cube = square * t;
-  return [0.5 * (-cube + 2 * square - t), 0.5 * (3 * cube - 5 * square + 2), 0.5 * (-3 * cube + 4 * square + t), 0.5 * (cube - square)];
+  const square = t * t,
+    cube = square * t;
+  return [
+    0.5 * (-cube + 2 * square - t),
+    0.5 * (3 * cube - 5 * square + 2),
+    0.5 * (-3 * cube + 4 * square + t),
+    0.5 * (cube - square),
+  ];
 }

@@ -5,8 +5,8 @@
 // Streamlit's theme.
 
 import { covarianceOf, principal } from "./eq-plane.js";
-import { MINUS, number } from "./run-words.js";
 import { heat } from "./run-colours.js";
+import { MINUS, number } from "./run-words.js";
 import { ticks } from "./scale.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -20,17 +20,24 @@ export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 // The theme's colours, for canvases: { text, line, ground, field, accent }.
 export function colours(element) {
-  const style = getComputedStyle(element), name = (key) => style.getPropertyValue(`--st-${key}`).trim();
+  const style = getComputedStyle(element),
+    name = (key) => style.getPropertyValue(`--st-${key}`).trim();
   return {
-    text: style.color, line: name("border-color") || "#8886", ground: name("background-color") || "#fff",
-    field: name("secondary-background-color") || "#f2f5f7", accent: name("primary-color") || "#0b6b86",
+    text: style.color,
+    line: name("border-color") || "#8886",
+    ground: name("background-color") || "#fff",
+    field: name("secondary-background-color") || "#f2f5f7",
+    accent: name("primary-color") || "#0b6b86",
   };
 }
 
 export class Stage {
   // parent: an element that the stage fills; axes: { x, y: [low, high], names: [x's, y's], log: [x's, y's] (base 10),
   // aspect: width / height of the whole, equal: one unit is as long along both axes (the range that has room grows) }
-  constructor(parent, { x, y, names = ["", ""], log = [false, false], aspect = 1, equal = false, label = "" }) {
+  constructor(
+    parent,
+    { x, y, names = ["", ""], log = [false, false], aspect = 1, equal = false, label = "" },
+  ) {
     Object.assign(this, { parent, names, log, equal, painters: [], parts: [], size: null });
     parent.classList.add("eq-stage");
     parent.style.aspectRatio = String(aspect);
@@ -60,20 +67,31 @@ export class Stage {
   // --- from numbers to pixels and back ----------------------------------------------------------------------
 
   resize() {
-    const width = this.parent.clientWidth, height = this.parent.clientHeight;
+    const width = this.parent.clientWidth,
+      height = this.parent.clientHeight;
     if (!width || !height) return;
     const { left, right, top, bottom } = MARGIN;
     this.size = { width, height, left, top, across: width - left - right, down: height - top - bottom };
     this.range = { x: this.asked.x.slice(), y: this.asked.y.slice() };
     if (this.equal) this.equalise();
-    for (const [name, value] of [["x", left], ["y", top], ["width", this.size.across], ["height", this.size.down]]) this.field.setAttribute(name, value);
+    for (const [name, value] of [
+      ["x", left],
+      ["y", top],
+      ["width", this.size.across],
+      ["height", this.size.down],
+    ])
+      this.field.setAttribute(name, value);
     this.paint();
   }
 
   equalise() {
-    const { x, y } = this.range, { across, down } = this.size;
+    const { x, y } = this.range,
+      { across, down } = this.size;
     const unit = Math.max((x[1] - x[0]) / across, (y[1] - y[0]) / down);
-    for (const [range, pixels] of [[x, across], [y, down]]) {
+    for (const [range, pixels] of [
+      [x, across],
+      [y, down],
+    ]) {
       const more = (unit * pixels - (range[1] - range[0])) / 2;
       range[0] -= more;
       range[1] += more;
@@ -91,7 +109,8 @@ export class Stage {
   };
 
   toWorld = (px, py) => {
-    const { left, top, across, down } = this.size, shares = [(px - left) / across, 1 - (py - top) / down];
+    const { left, top, across, down } = this.size,
+      shares = [(px - left) / across, 1 - (py - top) / down];
     return shares.map((share, axis) => {
       const [low, high] = this.range[axis ? "y" : "x"];
       return this.log[axis] ? low * (high / low) ** share : low + share * (high - low);
@@ -111,10 +130,13 @@ export class Stage {
 
   // What one arrow key moves along an axis at a place: [from here, the other way] are the same on a log axis.
   stepped([x, y], [right, up], fast) {
-    const share = STEP * (fast ? FASTER : 1), along = [right, up];
+    const share = STEP * (fast ? FASTER : 1),
+      along = [right, up];
     return [x, y].map((value, axis) => {
       const [low, high] = this.range[axis ? "y" : "x"];
-      return this.log[axis] ? value * (high / low) ** (share * along[axis]) : value + share * along[axis] * (high - low);
+      return this.log[axis]
+        ? value * (high / low) ** (share * along[axis])
+        : value + share * along[axis] * (high - low);
     });
   }
 
@@ -122,8 +144,10 @@ export class Stage {
 
   paint() {
     if (!this.size) return;
-    const { canvas, size } = this, ratio = window.devicePixelRatio || 1;
-    const width = Math.round(size.width * ratio), height = Math.round(size.height * ratio);
+    const { canvas, size } = this,
+      ratio = window.devicePixelRatio || 1;
+    const width = Math.round(size.width * ratio),
+      height = Math.round(size.height * ratio);
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -146,8 +170,16 @@ export class Stage {
   }
 
   axes(context) {
-    const { size, names } = this, low = size.top + size.down, { text, line } = this.colours;
-    Object.assign(context, { fillStyle: text, strokeStyle: line, lineWidth: 1, font: `11px ${getComputedStyle(this.parent).fontFamily}`, textBaseline: "middle" });
+    const { size, names } = this,
+      low = size.top + size.down,
+      { text, line } = this.colours;
+    Object.assign(context, {
+      fillStyle: text,
+      strokeStyle: line,
+      lineWidth: 1,
+      font: `11px ${getComputedStyle(this.parent).fontFamily}`,
+      textBaseline: "middle",
+    });
     context.strokeRect(size.left + 0.5, size.top + 0.5, size.across - 1, size.down - 1);
     context.globalAlpha = 0.85;
     context.textAlign = "center";
@@ -172,9 +204,13 @@ export class Stage {
   ticks(axis, most) {
     const [low, high] = this.range[axis ? "y" : "x"];
     if (!this.log[axis]) return ticks(low, high, most);
-    const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
+    const first = Math.ceil(Math.log10(low) - 1e-9),
+      last = Math.floor(Math.log10(high) + 1e-9);
     const powers = Array.from({ length: Math.max(last - first + 1, 0) }, (_, i) => 10 ** (first + i));
-    return powers.map((value) => ({ value, text: value >= 1 ? value.toLocaleString("en") : String(Number(value.toPrecision(1))) }));
+    return powers.map((value) => ({
+      value,
+      text: value >= 1 ? value.toLocaleString("en") : String(Number(value.toPrecision(1))),
+    }));
   }
 
   // --- what people take hold of -----------------------------------------------------------------------------
@@ -201,9 +237,19 @@ export class Handle {
   // the handle stands where `set` puts it. Several parts may share one layer, drawn in the order they were made.
   constructor(stage, { name, at, colour = "", small = false, move, done = () => {} }) {
     Object.assign(this, { stage, name, at, move, done });
-    this.element = stage.layer().appendChild(svg("g", { class: `eq-handle${small ? " small" : ""}`, tabindex: 0, role: "slider", "aria-label": name }));
+    this.element = stage.layer().appendChild(
+      svg("g", {
+        class: `eq-handle${small ? " small" : ""}`,
+        tabindex: 0,
+        role: "slider",
+        "aria-label": name,
+      }),
+    );
     if (colour) this.element.style.setProperty("--handle", colour);
-    this.element.append(svg("circle", { class: "hit", r: small ? 14 : 20 }), svg("circle", { class: "dot", r: small ? 5.5 : 7.5 }));
+    this.element.append(
+      svg("circle", { class: "hit", r: small ? 14 : 20 }),
+      svg("circle", { class: "dot", r: small ? 5.5 : 7.5 }),
+    );
     this.element.addEventListener("pointerdown", (event) => this.grab(event));
     this.element.addEventListener("pointermove", (event) => this.held && this.drag(event));
     for (const type of ["pointerup", "pointercancel"]) this.element.addEventListener(type, () => this.drop());
@@ -215,13 +261,17 @@ export class Handle {
     event.preventDefault();
     this.element.setPointerCapture(event.pointerId);
     this.element.focus({ preventScroll: true });
-    const at = this.stage.toScreen(...this.at), box = this.stage.parent.getBoundingClientRect();
+    const at = this.stage.toScreen(...this.at),
+      box = this.stage.parent.getBoundingClientRect();
     this.held = [at[0] - (event.clientX - box.left), at[1] - (event.clientY - box.top)]; // it does not jump to the finger
   }
 
   drag(event) {
     const box = this.stage.parent.getBoundingClientRect();
-    const place = this.stage.toWorld(event.clientX - box.left + this.held[0], event.clientY - box.top + this.held[1]);
+    const place = this.stage.toWorld(
+      event.clientX - box.left + this.held[0],
+      event.clientY - box.top + this.held[1],
+    );
     this.move(this.stage.within(place));
   }
 
@@ -257,15 +307,32 @@ export class Handle {
 export class Ellipse {
   // said: { name, mean, covariance, colour, least: the smallest standard deviation, aligned: axes stay parallel to the
   // stage's, move({ mean, covariance }), done(), still: no handles }
-  constructor(stage, { name, mean, covariance, colour = "", least = 1e-3, aligned = false, move = () => {}, done = () => {}, still = false, reach = 2 }) {
+  constructor(
+    stage,
+    {
+      name,
+      mean,
+      covariance,
+      colour = "",
+      least = 1e-3,
+      aligned = false,
+      move = () => {},
+      done = () => {},
+      still = false,
+      reach = 2,
+    },
+  ) {
     Object.assign(this, { stage, name, least, aligned, reach, move, handles: [] });
     const layer = stage.layer(true);
-    this.lines = [1, reach].map((k) => layer.appendChild(svg("path", { class: `eq-ellipse${k === 1 ? " strong" : ""}` })));
+    this.lines = [1, reach].map((k) =>
+      layer.appendChild(svg("path", { class: `eq-ellipse${k === 1 ? " strong" : ""}` })),
+    );
     if (colour) layer.style.setProperty("--handle", colour);
     Object.assign(this, { mean: mean.slice(), ...principal(covariance) });
     stage.add(this);
     if (still) return;
-    const handle = (words, act, small) => new Handle(stage, { name: `${words} of ${name}`, at: mean, colour, small, move: act, done });
+    const handle = (words, act, small) =>
+      new Handle(stage, { name: `${words} of ${name}`, at: mean, colour, small, move: act, done });
     this.handles = [
       handle("Centre", (place) => this.change({ mean: place }), false),
       handle("First axis", (place) => this.pull(0, place), true),
@@ -285,7 +352,8 @@ export class Ellipse {
 
   // Without turning, each end says the standard deviation along its own axis of the stage.
   pull(axis, [x, y]) {
-    const away = [x - this.mean[0], y - this.mean[1]], std = this.std.slice();
+    const away = [x - this.mean[0], y - this.mean[1]],
+      std = this.std.slice();
     if (this.aligned) {
       std[axis] = Math.max(Math.abs(away[axis]) / this.reach, this.least);
       return this.change({ std, angle: 0 });
@@ -302,7 +370,8 @@ export class Ellipse {
 
   // The end of an axis, k standard deviations out.
   end(axis, k) {
-    const angle = this.angle + (axis * Math.PI) / 2, long = k * this.std[axis];
+    const angle = this.angle + (axis * Math.PI) / 2,
+      long = k * this.std[axis];
     return [this.mean[0] + long * Math.cos(angle), this.mean[1] + long * Math.sin(angle)];
   }
 
@@ -315,9 +384,13 @@ export class Ellipse {
   }
 
   outline(k) {
-    const cos = Math.cos(this.angle), sin = Math.sin(this.angle), points = [];
+    const cos = Math.cos(this.angle),
+      sin = Math.sin(this.angle),
+      points = [];
     for (let i = 0; i < 90; i++) {
-      const turn = (i * Math.PI) / 45, a = k * this.std[0] * Math.cos(turn), b = k * this.std[1] * Math.sin(turn);
+      const turn = (i * Math.PI) / 45,
+        a = k * this.std[0] * Math.cos(turn),
+        b = k * this.std[1] * Math.sin(turn);
       const [x, y] = this.stage.toScreen(this.mean[0] + a * cos - b * sin, this.mean[1] + a * sin + b * cos);
       points.push(`${x.toFixed(2)} ${y.toFixed(2)}`);
     }
@@ -330,9 +403,15 @@ export class Bars {
   // names: { key: [name, colour], ... } from above to below
   constructor(parent, names) {
     parent.classList.add("eq-bars");
-    parent.innerHTML = Object.entries(names).map(([key, [name, colour]]) => `
-      <div class="eq-bar" data-bar="${key}" style="--bar: ${colour}"><span class="name">${name}</span><span class="track"><i></i><b></b></span><output></output></div>`).join("");
-    this.rows = Object.fromEntries(Object.keys(names).map((key) => [key, parent.querySelector(`[data-bar="${key}"]`)]));
+    parent.innerHTML = Object.entries(names)
+      .map(
+        ([key, [name, colour]]) => `
+      <div class="eq-bar" data-bar="${key}" style="--bar: ${colour}"><span class="name">${name}</span><span class="track"><i></i><b></b></span><output></output></div>`,
+      )
+      .join("");
+    this.rows = Object.fromEntries(
+      Object.keys(names).map((key) => [key, parent.querySelector(`[data-bar="${key}"]`)]),
+    );
   }
 
   // found: { key: { from, to, text, open } }; open: the bar begins further left than the scale does. low, high: the scale;
@@ -340,7 +419,8 @@ export class Bars {
   show(found, low, high, mark = null) {
     const share = (value) => 100 * clamp((value - low) / (high - low), 0, 1);
     for (const [key, { from = 0, to, text = number(to), open = false }] of Object.entries(found)) {
-      const bar = this.rows[key].querySelector("i"), ends = [share(Math.min(from, to)), share(Math.max(from, to))];
+      const bar = this.rows[key].querySelector("i"),
+        ends = [share(Math.min(from, to)), share(Math.max(from, to))];
       this.rows[key].classList.toggle("open", open);
       Object.assign(bar.style, { left: `${ends[0]}%`, width: `${ends[1] - ends[0]}%` });
       this.rows[key].querySelector("output").textContent = text;
@@ -391,14 +471,17 @@ export class Heat {
       this.image = new ImageData(columns, rows);
     }
     const pixels = new Uint32Array(this.image.data.buffer);
-    for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) pixels[(rows - 1 - row) * columns + column] = heat(shareOf(row * columns + column));
+    for (let row = 0; row < rows; row++)
+      for (let column = 0; column < columns; column++)
+        pixels[(rows - 1 - row) * columns + column] = heat(shareOf(row * columns + column));
     this.picture.getContext("2d").putImageData(this.image, 0, 0);
   }
 
   paint(context, stage) {
     if (!this.grid) return;
     const { left, bottom, cell, columns, rows } = this.grid;
-    const [x, y] = stage.toScreen(left - cell / 2, bottom + (rows - 0.5) * cell), [right, low] = stage.toScreen(left + (columns - 0.5) * cell, bottom - cell / 2);
+    const [x, y] = stage.toScreen(left - cell / 2, bottom + (rows - 0.5) * cell),
+      [right, low] = stage.toScreen(left + (columns - 0.5) * cell, bottom - cell / 2);
     context.fillStyle = "#440154"; // beyond the grid there is as good as nothing
     context.fillRect(0, 0, stage.size.width, stage.size.height);
     context.imageSmoothingEnabled = true;

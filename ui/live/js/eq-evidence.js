@@ -1,14 +1,14 @@
 // Step 3: log p(x) = ELBO + KL. The true posterior of one x, and a q to drag over it.
 
-import { Bars, Ellipse, Heat, Stage } from "./eq-draw.js";
-import { Channel, DECODE } from "./socket.js";
 import { JointGrid } from "./eq-bound.js";
-import { ModelStep } from "./eq-subject.js";
+import { Bars, Ellipse, Heat, Stage } from "./eq-draw.js";
 import { cholesky, times } from "./eq-plane.js";
-import { dimensionName, number } from "./run-words.js";
-import { floats, gaussianDraws } from "./posterior-data.js";
 import { mounting } from "./eq-step.js";
+import { ModelStep } from "./eq-subject.js";
 import { paint } from "./paint.js";
+import { floats, gaussianDraws } from "./posterior-data.js";
+import { dimensionName, number } from "./run-words.js";
+import { Channel, DECODE } from "./socket.js";
 
 const Q = "#ff8c2b";
 const DRAWS = 7; // of q, as pictures
@@ -26,7 +26,12 @@ const TEMPLATE = `
   <div class="eq-two fit">
     <figure><div class="plane"></div><figcaption>p(z|x) by quadrature, brighter is denser; <b class="q">q(z)</b> at 1σ and 2σ: drag its centre or an end of its axes</figcaption></figure>
     <div class="eq-side">
-      <div class="eq-buttons" role="group" aria-label="Choose q">${Object.entries(KINDS).map(([kind, words]) => `<button type="button" data-q="${kind}" title="${TITLES[kind]}">${words}</button>`).join("")}
+      <div class="eq-buttons" role="group" aria-label="Choose q">${Object.entries(KINDS)
+        .map(
+          ([kind, words]) =>
+            `<button type="button" data-q="${kind}" title="${TITLES[kind]}">${words}</button>`,
+        )
+        .join("")}
         <label><input type="checkbox" class="aligned"> diagonal, as the encoder's</label></div>
       <div class="bars"></div>
       <p class="scale"></p>
@@ -40,11 +45,19 @@ const TEMPLATE = `
 class Evidence extends ModelStep {
   constructor(root, facts) {
     super(root, facts, TEMPLATE);
-    this.bars = new Bars(this.find(".bars"), { evidence: ["log p(x)", "var(--evidence)"], elbo: ["ELBO(q)", "var(--elbo)"], kl: ["KL(q ‖ p(z|x))", "var(--kl)"] });
+    this.bars = new Bars(this.find(".bars"), {
+      evidence: ["log p(x)", "var(--evidence)"],
+      elbo: ["ELBO(q)", "var(--elbo)"],
+      kl: ["KL(q ‖ p(z|x))", "var(--kl)"],
+    });
     this.heat = new Heat();
     this.noise = gaussianDraws({ mean: [0, 0], std: [1, 1] }, DRAWS);
-    this.images = new Channel({ onAnswer: (answer) => this.draw(answer), onError: (sentence) => this.say(sentence) });
-    for (const button of root.querySelectorAll("[data-q]")) button.addEventListener("click", () => this.glide(this.found?.[button.dataset.q]));
+    this.images = new Channel({
+      onAnswer: (answer) => this.draw(answer),
+      onError: (sentence) => this.say(sentence),
+    });
+    for (const button of root.querySelectorAll("[data-q]"))
+      button.addEventListener("click", () => this.glide(this.found?.[button.dataset.q]));
     this.find(".aligned").addEventListener("change", ({ target }) => this.align(target.checked));
   }
 
@@ -61,15 +74,32 @@ class Evidence extends ModelStep {
 
   // The stage on the grid, with q where the encoder puts it.
   place({ left, bottom, cell, columns, rows }) {
-    const [x, y] = [[left, columns], [bottom, rows]].map(([low, count]) => [EDGE, 1 - EDGE].map((share) => low + share * (count - 1) * cell));
+    const [x, y] = [
+      [left, columns],
+      [bottom, rows],
+    ].map(([low, count]) => [EDGE, 1 - EDGE].map((share) => low + share * (count - 1) * cell));
     const { mean, covariance } = this.found.encoder;
     if (this.stage) {
       this.stage.view(x, y);
       return this.ellipse.set(mean, covariance);
     }
-    this.stage = new Stage(this.find(".plane"), { x, y, equal: true, names: [0, 1].map((d) => `${dimensionName(d)} →`), label: "The posterior p(z|x) as a heat map" });
+    this.stage = new Stage(this.find(".plane"), {
+      x,
+      y,
+      equal: true,
+      names: [0, 1].map((d) => `${dimensionName(d)} →`),
+      label: "The posterior p(z|x) as a heat map",
+    });
     this.stage.under((context, stage) => this.heat.paint(context, stage));
-    this.ellipse = new Ellipse(this.stage, { name: "q", mean, covariance, colour: Q, least: cell / 2, aligned: this.find(".aligned").checked, move: (q) => this.move(q) });
+    this.ellipse = new Ellipse(this.stage, {
+      name: "q",
+      mean,
+      covariance,
+      colour: Q,
+      least: cell / 2,
+      aligned: this.find(".aligned").checked,
+      move: (q) => this.move(q),
+    });
   }
 
   align(aligned) {
@@ -77,21 +107,31 @@ class Evidence extends ModelStep {
     this.ellipse.aligned = aligned;
     if (!aligned) return;
     const { mean, covariance } = this.ellipse;
-    this.glide({ mean, covariance: [[covariance[0][0], 0], [0, covariance[1][1]]] });
+    this.glide({
+      mean,
+      covariance: [
+        [covariance[0][0], 0],
+        [0, covariance[1][1]],
+      ],
+    });
   }
 
   // q on its way to another, so that the bars are seen to move.
   glide(to) {
     if (!to) return;
     if (to === this.found.full) this.find(".aligned").checked = this.ellipse.aligned = false;
-    const from = { mean: this.ellipse.mean.slice(), covariance: this.ellipse.covariance }, started = performance.now();
+    const from = { mean: this.ellipse.mean.slice(), covariance: this.ellipse.covariance },
+      started = performance.now();
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     cancelAnimationFrame(this.frame);
     const step = (now) => {
-      const share = still ? 1 : Math.min(Math.max((now - started) / GLIDE_MS, 0), 1), eased = share * share * (3 - 2 * share);
+      const share = still ? 1 : Math.min(Math.max((now - started) / GLIDE_MS, 0), 1),
+        eased = share * share * (3 - 2 * share);
       const mix = (a, b) => (share === 1 ? b : a + eased * (b - a));
       const mean = from.mean.map((value, d) => mix(value, to.mean[d]));
-      const covariance = from.covariance.map((line, i) => line.map((value, j) => mix(value, to.covariance[i][j])));
+      const covariance = from.covariance.map((line, i) =>
+        line.map((value, j) => mix(value, to.covariance[i][j])),
+      );
       this.ellipse.set(mean, covariance);
       this.move({ mean, covariance }, true);
       if (share < 1) this.frame = requestAnimationFrame(step);
@@ -101,23 +141,33 @@ class Evidence extends ModelStep {
 
   move({ mean, covariance }, gliding = false) {
     if (!gliding) cancelAnimationFrame(this.frame);
-    const { logEvidence } = this.found, { elbo, kl, reconstruction, rate, doubt } = this.joint.bound(mean, covariance);
+    const { logEvidence } = this.found,
+      { elbo, kl, reconstruction, rate, doubt } = this.joint.bound(mean, covariance);
     const span = SPANS.find((each) => each >= 1.15 * kl) ?? SPANS.at(-1);
-    this.bars.show({
-      evidence: { from: -Infinity, to: logEvidence, open: true },
-      elbo: { from: -Infinity, to: elbo, open: true },
-      kl: { from: elbo, to: elbo + kl, text: number(kl) },
-    }, logEvidence - span, logEvidence + 0.04 * span, logEvidence);
-    this.find(".scale").textContent = `nats; the bars show the last ${span.toLocaleString("en")} of them up to log p(x)`;
-    this.find(".parts").innerHTML = `ELBO = E<sub>q</sub>[log p(x|z)] − KL(q ‖ p(z)) = ${number(reconstruction)} − ${number(rate)} = ${number(elbo)}`;
+    this.bars.show(
+      {
+        evidence: { from: -Infinity, to: logEvidence, open: true },
+        elbo: { from: -Infinity, to: elbo, open: true },
+        kl: { from: elbo, to: elbo + kl, text: number(kl) },
+      },
+      logEvidence - span,
+      logEvidence + 0.04 * span,
+      logEvidence,
+    );
+    this.find(".scale").textContent =
+      `nats; the bars show the last ${span.toLocaleString("en")} of them up to log p(x)`;
+    this.find(".parts").innerHTML =
+      `ELBO = E<sub>q</sub>[log p(x|z)] − KL(q ‖ p(z)) = ${number(reconstruction)} − ${number(rate)} = ${number(elbo)}`;
     const off = logEvidence - elbo - kl;
     this.find(".closes").classList.toggle("doubt", Boolean(doubt));
-    this.find(".closes").textContent = doubt || `log p(x) − ELBO − KL = ${number(off, 4)} nats, each computed on its own`;
+    this.find(".closes").textContent =
+      doubt || `log p(x) − ELBO − KL = ${number(off, 4)} nats, each computed on its own`;
     this.picture(mean, covariance);
   }
 
   picture(mean, covariance) {
-    const root = cholesky(covariance), payload = new Float32Array(2 * (DRAWS + 1));
+    const root = cholesky(covariance),
+      payload = new Float32Array(2 * (DRAWS + 1));
     payload.set(mean);
     for (let k = 0; k < DRAWS; k++) {
       const [x, y] = times(root, [this.noise[2 * k], this.noise[2 * k + 1]]);

@@ -6,12 +6,20 @@ import { covarianceOf } from "./eq-plane.js";
 import { mounting } from "./eq-step.js";
 import { number } from "./run-words.js";
 
-const RANGE = 4, LEAST = 0.12; // of the axes; of a standard deviation
+const RANGE = 4,
+  LEAST = 0.12; // of the axes; of a standard deviation
 const SIDE = 96; // of the picture of where KL comes from
-const COLOURS = ["#e0701a", "#2f84d6"], RGB = [[224, 112, 26], [47, 132, 214]];
+const COLOURS = ["#e0701a", "#2f84d6"],
+  RGB = [
+    [224, 112, 26],
+    [47, 132, 214],
+  ];
 const NAMES = ["N₀", "N₁"];
 const GLIDE_MS = 450;
-const gaussian = (mean, std, degrees = 0) => ({ mean, covariance: covarianceOf(std, (degrees * Math.PI) / 180) });
+const gaussian = (mean, std, degrees = 0) => ({
+  mean,
+  covariance: covarianceOf(std, (degrees * Math.PI) / 180),
+});
 const SCENES = {
   turned: ["Turned", [gaussian([-0.9, 0.4], [1.15, 0.45], 30), gaussian([0.7, -0.2], [1.3, 0.8], -25)]],
   equal: ["Equal", [gaussian([0, 0], [1.2, 0.7], 20), gaussian([0, 0], [1.2, 0.7], 20)]],
@@ -28,7 +36,9 @@ const ROWS = [
 const TEMPLATE = `<div class="eq"><div class="eq-two">
   <figure><div class="plane"></div><figcaption><b style="color: ${COLOURS[0]}">N₀</b> and <b style="color: ${COLOURS[1]}">N₁</b> at 1σ and 2σ: drag a centre, or an end of an axis. Shaded: where <span class="which"></span> comes from, <b style="color: ${COLOURS[0]}">for it</b> and <b style="color: ${COLOURS[1]}">against it</b></figcaption></figure>
   <div class="eq-side">
-    <div class="eq-buttons" role="group" aria-label="Begin with">${Object.entries(SCENES).map(([name, [words]]) => `<button type="button" data-scene="${name}">${words}</button>`).join("")}<button type="button" class="swap" title="N₀ becomes N₁ and N₁ becomes N₀">Swap</button></div>
+    <div class="eq-buttons" role="group" aria-label="Begin with">${Object.entries(SCENES)
+      .map(([name, [words]]) => `<button type="button" data-scene="${name}">${words}</button>`)
+      .join("")}<button type="button" class="swap" title="N₀ becomes N₁ and N₁ becomes N₀">Swap</button></div>
     <div class="eq-scroll"><table class="eq-table terms">
       <thead><tr><th></th><th><button type="button" data-way="0" aria-pressed="true">KL(N₀ ‖ N₁)</button></th><th><button type="button" data-way="1" aria-pressed="false">KL(N₁ ‖ N₀)</button></th></tr></thead>
       <tbody>${ROWS.map(([key, name, title]) => `<tr data-term="${key}" title="${title}"><th scope="row">${name}</th><td></td><td></td></tr>`).join("")}</tbody>
@@ -44,17 +54,35 @@ class Gaussians {
     root.innerHTML = TEMPLATE;
     Object.assign(this, { root, way: 0 });
     this.find = (selector) => root.querySelector(selector);
-    for (const button of root.querySelectorAll("[data-scene]")) button.addEventListener("click", () => this.glide(SCENES[button.dataset.scene][1]));
-    for (const button of root.querySelectorAll("[data-way]")) button.addEventListener("click", () => this.turn(Number(button.dataset.way)));
+    for (const button of root.querySelectorAll("[data-scene]"))
+      button.addEventListener("click", () => this.glide(SCENES[button.dataset.scene][1]));
+    for (const button of root.querySelectorAll("[data-way]"))
+      button.addEventListener("click", () => this.turn(Number(button.dataset.way)));
     this.find(".swap").addEventListener("click", () => this.glide([...this.pair].reverse()));
   }
 
   begin() {
     this.pair = SCENES.turned[1];
     this.picture = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
-    this.stage = new Stage(this.find(".plane"), { x: [-RANGE, RANGE], y: [-RANGE, RANGE], equal: true, label: "Two Gaussians in the plane" });
+    this.stage = new Stage(this.find(".plane"), {
+      x: [-RANGE, RANGE],
+      y: [-RANGE, RANGE],
+      equal: true,
+      label: "Two Gaussians in the plane",
+    });
     this.stage.under((context, stage) => this.shade(context, stage));
-    this.ellipses = [1, 0].map((i) => new Ellipse(this.stage, { name: NAMES[i], ...this.pair[i], colour: COLOURS[i], least: LEAST, move: (to) => this.move(i, to) })).reverse();
+    this.ellipses = [1, 0]
+      .map(
+        (i) =>
+          new Ellipse(this.stage, {
+            name: NAMES[i],
+            ...this.pair[i],
+            colour: COLOURS[i],
+            least: LEAST,
+            move: (to) => this.move(i, to),
+          }),
+      )
+      .reverse();
     this.show();
   }
 
@@ -64,7 +92,8 @@ class Gaussians {
 
   turn(way) {
     this.way = way;
-    for (const button of this.root.querySelectorAll("[data-way]")) button.setAttribute("aria-pressed", String(Number(button.dataset.way) === way));
+    for (const button of this.root.querySelectorAll("[data-way]"))
+      button.setAttribute("aria-pressed", String(Number(button.dataset.way) === way));
     this.show();
   }
 
@@ -76,10 +105,13 @@ class Gaussians {
 
   // Both on their way to a scene, so that the numbers are seen to change.
   glide(to) {
-    const from = this.pair, started = performance.now(), still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const from = this.pair,
+      started = performance.now(),
+      still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     cancelAnimationFrame(this.frame);
     const step = (now) => {
-      const share = still ? 1 : Math.min(Math.max((now - started) / GLIDE_MS, 0), 1), eased = share * share * (3 - 2 * share);
+      const share = still ? 1 : Math.min(Math.max((now - started) / GLIDE_MS, 0), 1),
+        eased = share * share * (3 - 2 * share);
       this.pair = share === 1 ? to : from.map((each, i) => mixed(each, to[i], eased));
       this.ellipses.forEach((ellipse, i) => ellipse.set(this.pair[i].mean, this.pair[i].covariance));
       this.show();
@@ -89,15 +121,20 @@ class Gaussians {
   }
 
   show() {
-    const [zero, one] = this.pair, found = [divergence(zero, one), divergence(one, zero)];
+    const [zero, one] = this.pair,
+      found = [divergence(zero, one), divergence(one, zero)];
     for (const row of this.root.querySelectorAll("[data-term]")) {
-      const { term } = row.dataset, sign = term === "dimensions" ? -1 : 1;
+      const { term } = row.dataset,
+        sign = term === "dimensions" ? -1 : 1;
       row.querySelectorAll("td").forEach((cell, way) => (cell.textContent = number(sign * found[way][term])));
     }
-    const shown = this.way ? [one, zero] : [zero, one], { kl } = found[this.way], check = divergenceByQuadrature(...shown);
+    const shown = this.way ? [one, zero] : [zero, one],
+      { kl } = found[this.way],
+      check = divergenceByQuadrature(...shown);
     const name = `KL(${this.way ? "N₁ ‖ N₀" : "N₀ ‖ N₁"})`;
     const off = Math.abs(kl - check);
-    this.find(".closes").textContent = `${name} = ${number(kl, 4)} nats by the formula, ${number(check, 4)} by integrating the densities: ${off < 5e-5 ? "equal to four decimals" : `${off.toExponential(1)} apart`}`;
+    this.find(".closes").textContent =
+      `${name} = ${number(kl, 4)} nats by the formula, ${number(check, 4)} by integrating the densities: ${off < 5e-5 ? "equal to four decimals" : `${off.toExponential(1)} apart`}`;
     this.find(".which").textContent = name;
     this.contributions(...shown);
     this.stage.paint();
@@ -105,10 +142,14 @@ class Gaussians {
 
   // p0 (log p0 - log p1) over the plane: what adds up to KL.
   contributions(zero, one) {
-    const [p0, p1] = [zero, one].map(logDensity), values = new Float64Array(SIDE * SIDE), cell = (2 * RANGE) / SIDE;
+    const [p0, p1] = [zero, one].map(logDensity),
+      values = new Float64Array(SIDE * SIDE),
+      cell = (2 * RANGE) / SIDE;
     let most = 1e-9;
     for (let k = 0; k < values.length; k++) {
-      const x = -RANGE + ((k % SIDE) + 0.5) * cell, y = RANGE - (Math.floor(k / SIDE) + 0.5) * cell, log = p0(x, y);
+      const x = -RANGE + ((k % SIDE) + 0.5) * cell,
+        y = RANGE - (Math.floor(k / SIDE) + 0.5) * cell,
+        log = p0(x, y);
       values[k] = Math.exp(log) * (log - p1(x, y));
       most = Math.max(most, Math.abs(values[k]));
     }
@@ -121,7 +162,8 @@ class Gaussians {
   }
 
   shade(context, stage) {
-    const [left, top] = stage.toScreen(-RANGE, RANGE), [right, low] = stage.toScreen(RANGE, -RANGE);
+    const [left, top] = stage.toScreen(-RANGE, RANGE),
+      [right, low] = stage.toScreen(RANGE, -RANGE);
     context.imageSmoothingEnabled = true;
     context.drawImage(this.picture, left, top, right - left, low - top);
   }

@@ -1,16 +1,20 @@
 // Step 8: draws of the prior pushed through the decoder, beside data; MMD and its null distribution.
 
-import { Channel, DECODE } from "./socket.js";
-import { Ellipse, Handle, Stage, curve, dot, svg } from "./eq-draw.js";
-import { bytes } from "./posterior-data.js";
-import { classColour } from "./map-palette.js";
-import { dimensionName, number } from "./run-words.js";
-import { fetchTold } from "./told.js";
+import { curve, dot, Ellipse, Handle, Stage, svg } from "./eq-draw.js";
 import { mounting } from "./eq-step.js";
+import { classColour } from "./map-palette.js";
 import { paint } from "./paint.js";
+import { bytes } from "./posterior-data.js";
+import { dimensionName, number } from "./run-words.js";
+import { Channel, DECODE } from "./socket.js";
+import { fetchTold } from "./told.js";
 
 const BINS = 40;
-const PRIOR = "#d9480f", SAMPLES = "#d9480f", HALVES = "#1f9e6e", AGAIN = "#a04cc4", NORMAL = "#8a6d00";
+const PRIOR = "#d9480f",
+  SAMPLES = "#d9480f",
+  HALVES = "#1f9e6e",
+  AGAIN = "#a04cc4",
+  NORMAL = "#8a6d00";
 const COUNTS = [100, 250, 500, 1000];
 const REACH = 3.6; // standard deviations that the plane shows at least
 
@@ -59,20 +63,44 @@ class Generation {
   // --- z ----------------------------------------------------------------------------------------------------
 
   place() {
-    const { facts } = this, { shown, prior } = facts;
+    const { facts } = this,
+      { shown, prior } = facts;
     this.stage?.close();
     this.find(".plane").replaceChildren();
     const line = shown.length < 2; // one latent dimension: the second axis says nothing
-    const [x, y] = [0, 1].map((d) => (line && d ? [-1, 1] : span(prior.mean[d], Math.sqrt(prior.covariance[d][d]), facts.cloud.map((code) => code[d]))));
-    this.stage = new Stage(this.find(".plane"), { x, y, equal: !line, aspect: 1.05, names: line ? [`${dimensionName(shown[0])} →`, ""] : shown.map((d) => `${dimensionName(d)} →`), label: "The latent space, with draws" });
+    const [x, y] = [0, 1].map((d) =>
+      line && d
+        ? [-1, 1]
+        : span(
+            prior.mean[d],
+            Math.sqrt(prior.covariance[d][d]),
+            facts.cloud.map((code) => code[d]),
+          ),
+    );
+    this.stage = new Stage(this.find(".plane"), {
+      x,
+      y,
+      equal: !line,
+      aspect: 1.05,
+      names: line ? [`${dimensionName(shown[0])} →`, ""] : shown.map((d) => `${dimensionName(d)} →`),
+      label: "The latent space, with draws",
+    });
     this.stage.under((context, stage) => this.dots(context, stage));
     if (!line) new Ellipse(this.stage, { name: "What is drawn", ...prior, colour: PRIOR, still: true });
-    this.handle = new Handle(this.stage, { name: "z", at: [prior.mean[0], line ? 0 : prior.mean[1]], move: (place) => this.move(place) });
+    this.handle = new Handle(this.stage, {
+      name: "z",
+      at: [prior.mean[0], line ? 0 : prior.mean[1]],
+      move: (place) => this.move(place),
+    });
     this.handle.element.appendChild(svg("text", { x: 11, y: -9, class: "eq-label" })).textContent = "z";
     this.move(this.handle.at);
     const drawn = facts.hasPrior ? "N(0, I)" : "the Gaussian fitted to the codes";
-    const rest = facts.latentDim > 2 ? ` The two dimensions that say most; the handle leaves the other ${facts.latentDim - 2} at ${facts.hasPrior ? "0" : "their mean"}.` : "";
-    this.find(".where").textContent = `${line ? "" : `ellipse: ${drawn} at 1σ and 2σ; `}large dots: the draws on the right, small ones: encoded data. Drag z, or point at a picture.${rest}`;
+    const rest =
+      facts.latentDim > 2
+        ? ` The two dimensions that say most; the handle leaves the other ${facts.latentDim - 2} at ${facts.hasPrior ? "0" : "their mean"}.`
+        : "";
+    this.find(".where").textContent =
+      `${line ? "" : `ellipse: ${drawn} at 1σ and 2σ; `}large dots: the draws on the right, small ones: encoded data. Drag z, or point at a picture.${rest}`;
   }
 
   code(place) {
@@ -88,7 +116,13 @@ class Generation {
   }
 
   decode(code) {
-    this.images.ask({ model: this.facts.model.id, kind: DECODE, count: 1, width: code.length, payload: code });
+    this.images.ask({
+      model: this.facts.model.id,
+      kind: DECODE,
+      count: 1,
+      width: code.length,
+      payload: code,
+    });
   }
 
   draw(answer) {
@@ -98,7 +132,8 @@ class Generation {
   }
 
   dots(context, stage) {
-    const { cloud, labels, shown } = this.facts, at = (code) => [code[0], code[1] ?? 0];
+    const { cloud, labels, shown } = this.facts,
+      at = (code) => [code[0], code[1] ?? 0];
     context.globalAlpha = 0.5;
     cloud.forEach((code, i) => {
       context.fillStyle = labels ? classColour(Math.max(labels[i], 0)) : stage.colours.text;
@@ -106,7 +141,13 @@ class Generation {
       context.fillRect(x - 1, y - 1, 2, 2);
     });
     context.globalAlpha = 1;
-    this.found?.codes.forEach((code, k) => dot(context, stage, at(shown.map((d) => code[d])), { colour: SAMPLES, radius: k === this.pointed ? 7 : 4, rim: "#fff" }));
+    this.found?.codes.forEach((code, k) =>
+      dot(context, stage, at(shown.map((d) => code[d])), {
+        colour: SAMPLES,
+        radius: k === this.pointed ? 7 : 4,
+        rim: "#fff",
+      }),
+    );
   }
 
   // --- the comparison ---------------------------------------------------------------------------------------
@@ -114,12 +155,16 @@ class Generation {
   async open(seed) {
     this.leave?.abort();
     this.leave = new AbortController();
-    const { signal } = this.leave, body = { model: this.facts.model.id, seed, count: Number(this.find("select").value) };
+    const { signal } = this.leave,
+      body = { model: this.facts.model.id, seed, count: Number(this.find("select").value) };
     this.seed = seed;
     this.root.classList.add("eq-waits");
     this.say("Drawing and comparing…");
     try {
-      const found = await fetchTold("/equations/generation", body, { signal, progress: ({ done }) => this.say(`Comparing… ${Math.floor(100 * done)} %`) });
+      const found = await fetchTold("/equations/generation", body, {
+        signal,
+        progress: ({ done }) => this.say(`Comparing… ${Math.floor(100 * done)} %`),
+      });
       if (signal.aborted) return;
       this.found = found;
       this.show();
@@ -131,10 +176,12 @@ class Generation {
   }
 
   show() {
-    const { found } = this, drawn = found.prior === "normal" ? "N(0, I)" : "the Gaussian fitted to the codes";
+    const { found } = this,
+      drawn = found.prior === "normal" ? "N(0, I)" : "the Gaussian fitted to the codes";
     this.find(".says").textContent = found.says;
     this.find(".of-samples").textContent = `draws of ${drawn}, decoded`;
-    this.find(".of-data").textContent = found.of === "images" ? "data" : "reconstructions of data, which are not on this machine";
+    this.find(".of-data").textContent =
+      found.of === "images" ? "data" : "reconstructions of data, which are not on this machine";
     this.pictures(".samples", found.samples, true);
     this.pictures(".data", found.data, false);
     this.stage.paint();
@@ -144,23 +191,26 @@ class Generation {
 
   pictures(selector, pictures, pointed) {
     const list = this.find(selector);
-    list.replaceChildren(...pictures.map((picture, k) => {
-      const canvas = document.createElement("canvas");
-      canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
-      paint(canvas, { ...picture, pixels: bytes(picture.pixels) });
-      if (pointed) {
-        canvas.addEventListener("pointerenter", () => this.point(k));
-        canvas.addEventListener("pointerleave", () => this.point(null));
-      }
-      return canvas;
-    }));
+    list.replaceChildren(
+      ...pictures.map((picture, k) => {
+        const canvas = document.createElement("canvas");
+        canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
+        paint(canvas, { ...picture, pixels: bytes(picture.pixels) });
+        if (pointed) {
+          canvas.addEventListener("pointerenter", () => this.point(k));
+          canvas.addEventListener("pointerleave", () => this.point(null));
+        }
+        return canvas;
+      }),
+    );
   }
 
   // Which draw a picture is.
   point(k) {
     this.pointed = k;
     if (k !== null) {
-      const code = this.found.codes[k], place = this.facts.shown.map((d) => code[d]);
+      const code = this.found.codes[k],
+        place = this.facts.shown.map((d) => code[d]);
       this.handle.set([place[0], place[1] ?? 0]);
       this.decode(Float32Array.from(code));
     }
@@ -169,24 +219,49 @@ class Generation {
 
   // Every MMD of this comparison: [its name, { mmd, p }, colour, what it says].
   compared() {
-    const { found } = this, what = found.of === "images" ? "data" : "reconstructions";
+    const { found } = this,
+      what = found.of === "images" ? "data" : "reconstructions";
     return [
       ["draws and data", found, SAMPLES, `what was asked: the draws, decoded, against ${what}`],
-      ["data and data", found.baseline, HALVES, `one half of the ${what} against the other: what a perfect generator comes to`],
-      ["reconstructions and data", found.reconstructed, AGAIN, "what the decoder alone changes, with codes of data instead of draws"],
+      [
+        "data and data",
+        found.baseline,
+        HALVES,
+        `one half of the ${what} against the other: what a perfect generator comes to`,
+      ],
+      [
+        "reconstructions and data",
+        found.reconstructed,
+        AGAIN,
+        "what the decoder alone changes, with codes of data instead of draws",
+      ],
       ["N(0, I) and data", found.normal01, NORMAL, "this model was never asked to make its codes normal"],
     ].filter(([, each]) => each);
   }
 
   bars() {
-    const { found } = this, { null: chance } = found, low = chance[0], high = chance.at(-1), width = (high - low) / BINS;
+    const { found } = this,
+      { null: chance } = found,
+      low = chance[0],
+      high = chance.at(-1),
+      width = (high - low) / BINS;
     const counts = new Array(BINS).fill(0);
     for (const value of chance) counts[Math.min(Math.floor((value - low) / width), BINS - 1)]++;
-    const marks = this.compared().map(([, { mmd }]) => mmd), right = Math.max(high, ...marks), left = Math.min(low, ...marks), room = 0.06 * (right - left);
-    const x = [left - room, right + room], y = [0, 1.15 * Math.max(...counts)];
+    const marks = this.compared().map(([, { mmd }]) => mmd),
+      right = Math.max(high, ...marks),
+      left = Math.min(low, ...marks),
+      room = 0.06 * (right - left);
+    const x = [left - room, right + room],
+      y = [0, 1.15 * Math.max(...counts)];
     this.counts = { counts, low, width };
     if (!this.histogram) {
-      this.histogram = new Stage(this.find(".null"), { x, y, aspect: 2.3, names: ["MMD²", "shuffles"], label: "MMD and its null distribution" });
+      this.histogram = new Stage(this.find(".null"), {
+        x,
+        y,
+        aspect: 2.3,
+        names: ["MMD²", "shuffles"],
+        label: "MMD and its null distribution",
+      });
       this.histogram.under((context, stage) => this.shuffles(context, stage));
     } else this.histogram.view(x, y);
   }
@@ -196,19 +271,25 @@ class Generation {
     context.fillStyle = stage.colours.text;
     context.globalAlpha = 0.45;
     counts.forEach((count, i) => {
-      const [left, top] = stage.toScreen(low + i * width, count), [right, bottom] = stage.toScreen(low + (i + 1) * width, 0);
+      const [left, top] = stage.toScreen(low + i * width, count),
+        [right, bottom] = stage.toScreen(low + (i + 1) * width, 0);
       context.fillRect(left, top, Math.max(right - left - 0.5, 1), bottom - top);
     });
     context.globalAlpha = 1;
-    const mark = (value, colour, dash, wide) => curve(context, stage, [value, value], stage.range.y, { colour, width: wide, dash });
+    const mark = (value, colour, dash, wide) =>
+      curve(context, stage, [value, value], stage.range.y, { colour, width: wide, dash });
     mark(this.found.limit, stage.colours.text, [3, 3], 1);
     for (const [, { mmd }, colour] of this.compared()) mark(mmd, colour, [], 2.5);
   }
 
   words(drawn) {
     const { found } = this;
-    this.find(".eq-figures").innerHTML = this.compared().map(([name, { mmd, p }, colour, says]) =>
-      `<div style="--mark: ${colour}" class="eq-mmd"><span class="name">${name}</span><output>${small(mmd)}</output><span>p = ${number(p, 3)}; ${says}</span></div>`).join("");
+    this.find(".eq-figures").innerHTML = this.compared()
+      .map(
+        ([name, { mmd, p }, colour, says]) =>
+          `<div style="--mark: ${colour}" class="eq-mmd"><span class="name">${name}</span><output>${small(mmd)}</output><span>p = ${number(p, 3)}; ${says}</span></div>`,
+      )
+      .join("");
     const far = found.mmd > found.limit;
     this.find(".closes").textContent = far
       ? `95 % of shuffles stay below ${small(found.limit)}, and ${drawn} through the decoder is told apart from the data: its MMD² is ${number(found.mmd / found.limit, 1)} times that.`
@@ -225,7 +306,8 @@ class Generation {
 
 // A range with the distribution and most data in it.
 function span(mean, std, values) {
-  const sorted = values.slice().sort((a, b) => a - b), at = (share) => sorted[Math.round(share * (sorted.length - 1))];
+  const sorted = values.slice().sort((a, b) => a - b),
+    at = (share) => sorted[Math.round(share * (sorted.length - 1))];
   return [Math.min(mean - REACH * std, at(0.01)), Math.max(mean + REACH * std, at(0.99))];
 }
 

@@ -1,12 +1,13 @@
 // Step 7: PCA of five points by hand. Points and direction can be dragged; the error against the direction is a curve.
 
-import { Handle, Stage, clamp, curve, dot, figure, svg } from "./eq-draw.js";
-import { POINTS, moments, principalAxis, reduced, rightward } from "./eq-pca.js";
-import { CLASSES } from "./run-colours.js";
+import { clamp, curve, dot, figure, Handle, Stage, svg } from "./eq-draw.js";
+import { moments, POINTS, principalAxis, reduced, rightward } from "./eq-pca.js";
 import { mounting } from "./eq-step.js";
+import { CLASSES } from "./run-colours.js";
 
 const LETTERS = "ABCDE";
-const RANGE = 0.8, AXIS = 0.66; // of the stage; where the direction's handle is, from the centre
+const RANGE = 0.8,
+  AXIS = 0.66; // of the stage; where the direction's handle is, from the centre
 const DEGREES = 180 / Math.PI;
 const DIRECTION = "#0f8f8a";
 const GLIDE_MS = 400;
@@ -33,22 +34,47 @@ class Reduction {
     root.innerHTML = TEMPLATE;
     Object.assign(this, { root, points: POINTS, following: true });
     this.find = (selector) => root.querySelector(selector);
-    this.find("#eq-direction").addEventListener("input", ({ target }) => this.turn(Number(target.value) / DEGREES));
+    this.find("#eq-direction").addEventListener("input", ({ target }) =>
+      this.turn(Number(target.value) / DEGREES),
+    );
     this.find(".best").addEventListener("click", () => this.glide(this.points));
     this.find(".again").addEventListener("click", () => this.glide(POINTS));
   }
 
   begin() {
-    this.plane = new Stage(this.find(".plane"), { x: [-RANGE, RANGE], y: [-RANGE, RANGE], equal: true, aspect: 1.12, label: "Five points, a direction through their mean, and where they decode to" });
+    this.plane = new Stage(this.find(".plane"), {
+      x: [-RANGE, RANGE],
+      y: [-RANGE, RANGE],
+      equal: true,
+      aspect: 1.12,
+      label: "Five points, a direction through their mean, and where they decode to",
+    });
     this.plane.under((context, stage) => this.lines(context, stage));
-    this.axis = new Handle(this.plane, { name: "Direction u", at: [AXIS, 0], colour: DIRECTION, small: true, move: (place) => this.towards(place) });
+    this.axis = new Handle(this.plane, {
+      name: "Direction u",
+      at: [AXIS, 0],
+      colour: DIRECTION,
+      small: true,
+      move: (place) => this.towards(place),
+    });
     label(this.axis, "u");
     this.handles = this.points.map((at, i) => {
-      const made = new Handle(this.plane, { name: `Point ${LETTERS[i]}`, at, colour: CLASSES[i], move: (place) => this.move(i, place) });
+      const made = new Handle(this.plane, {
+        name: `Point ${LETTERS[i]}`,
+        at,
+        colour: CLASSES[i],
+        move: (place) => this.move(i, place),
+      });
       label(made, LETTERS[i]);
       return made;
     });
-    this.curve = new Stage(this.find(".curve"), { x: [-90, 90], y: [0, 1], aspect: 2.6, names: ["direction, degrees", ""], label: "The sum of squared errors against the direction" });
+    this.curve = new Stage(this.find(".curve"), {
+      x: [-90, 90],
+      y: [0, 1],
+      aspect: 2.6,
+      names: ["direction, degrees", ""],
+      label: "The sum of squared errors against the direction",
+    });
     this.curve.under((context, stage) => this.errors(context, stage));
     this.find(".curve").addEventListener("pointerdown", (event) => this.point(event));
     this.find(".curve").addEventListener("pointermove", (event) => event.buttons & 1 && this.point(event));
@@ -84,12 +110,19 @@ class Reduction {
 
   // Points on their way to others, and the direction to the principal one, which it follows from then on.
   glide(points) {
-    const from = { points: this.points, angle: this.angle }, to = principalAxis(moments(points).covariance).angle;
-    const way = rightward(to - from.angle), started = performance.now(), still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const from = { points: this.points, angle: this.angle },
+      to = principalAxis(moments(points).covariance).angle;
+    const way = rightward(to - from.angle),
+      started = performance.now(),
+      still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     cancelAnimationFrame(this.frame);
     const step = (now) => {
-      const share = still ? 1 : clamp((now - started) / GLIDE_MS, 0, 1), eased = share * share * (3 - 2 * share);
-      this.points = share === 1 ? points : from.points.map((point, i) => point.map((value, d) => value + eased * (points[i][d] - value)));
+      const share = still ? 1 : clamp((now - started) / GLIDE_MS, 0, 1),
+        eased = share * share * (3 - 2 * share);
+      this.points =
+        share === 1
+          ? points
+          : from.points.map((point, i) => point.map((value, d) => value + eased * (points[i][d] - value)));
       Object.assign(this, { following: share === 1, angle: rightward(from.angle + eased * way) });
       this.show();
       if (share < 1) this.frame = requestAnimationFrame(step);
@@ -100,9 +133,12 @@ class Reduction {
   // --- what there is to see ---------------------------------------------------------------------------------
 
   show() {
-    const { points } = this, { centre, covariance, total } = moments(points), best = principalAxis(covariance);
+    const { points } = this,
+      { centre, covariance, total } = moments(points),
+      best = principalAxis(covariance);
     if (this.following) this.angle = best.angle;
-    const { angle } = this, found = reduced(points, centre, angle);
+    const { angle } = this,
+      found = reduced(points, centre, angle);
     Object.assign(this, { centre, total, best, found, least: points.length * best.variances[1] });
     this.handles.forEach((handle, i) => handle.set(points[i]));
     this.axis.set([centre[0] + AXIS * Math.cos(angle), centre[1] + AXIS * Math.sin(angle)]);
@@ -116,7 +152,8 @@ class Reduction {
   }
 
   row(i, point, { codes, decoded, errors }) {
-    const row = this.find(`[data-point="${LETTERS[i]}"]`), say = (name, text) => (row.querySelector(`.${name}`).textContent = text);
+    const row = this.find(`[data-point="${LETTERS[i]}"]`),
+      say = (name, text) => (row.querySelector(`.${name}`).textContent = text);
     say("at", pair(point));
     say("code", plain(codes[i]));
     say("decoded", pair(decoded[i]));
@@ -124,23 +161,42 @@ class Reduction {
   }
 
   words(covariance) {
-    const { centre, total, best, found, angle, least } = this, kept = found.codes.reduce((sum, code) => sum + code * code, 0);
+    const { centre, total, best, found, angle, least } = this,
+      kept = found.codes.reduce((sum, code) => sum + code * code, 0);
     const at = Math.abs(rightward(angle - best.angle)) < SAME;
-    this.find(".closes").textContent = `Σ code² + Σ error² = ${figure(kept, 4)} + ${figure(found.error, 4)} = ${figure(kept + found.error, 4)}, in any direction the ${figure(total, 4)} of the points. `
-      + (at ? "This direction is the principal one: no other loses less." : `The principal direction would lose ${figure(least, 4)}, ${figure(found.error - least, 4)} less.`);
+    this.find(".closes").textContent =
+      `Σ code² + Σ error² = ${figure(kept, 4)} + ${figure(found.error, 4)} = ${figure(kept + found.error, 4)}, in any direction the ${figure(total, 4)} of the points. ` +
+      (at
+        ? "This direction is the principal one: no other loses less."
+        : `The principal direction would lose ${figure(least, 4)}, ${figure(found.error - least, 4)} less.`);
     this.find(".centre").textContent = `1. The mean: m = ${pair(centre)}.`;
-    this.find(".covariance").textContent = `2. The covariance of the points without it: ${figure(covariance[0][0], 4)} and ${figure(covariance[1][1], 4)} along the axes, ${figure(covariance[0][1], 4)} across.`;
-    this.find(".eigen").textContent = `3. Its eigenvalues ${figure(best.variances[0], 4)} and ${figure(best.variances[1], 4)}; the eigenvector of the larger is u = (${figure(Math.cos(best.angle), 3)}, ${figure(Math.sin(best.angle), 3)}), at ${figure(best.angle * DEGREES, 1)}°. The least error is 5 times the smaller: ${figure(least, 4)}.`;
+    this.find(".covariance").textContent =
+      `2. The covariance of the points without it: ${figure(covariance[0][0], 4)} and ${figure(covariance[1][1], 4)} along the axes, ${figure(covariance[0][1], 4)} across.`;
+    this.find(".eigen").textContent =
+      `3. Its eigenvalues ${figure(best.variances[0], 4)} and ${figure(best.variances[1], 4)}; the eigenvector of the larger is u = (${figure(Math.cos(best.angle), 3)}, ${figure(Math.sin(best.angle), 3)}), at ${figure(best.angle * DEGREES, 1)}°. The least error is 5 times the smaller: ${figure(least, 4)}.`;
   }
 
   lines(context, stage) {
     if (!this.found) return;
-    const { centre, angle, found, points } = this, far = 4 * RANGE, { text } = stage.colours;
-    const along = (t) => [centre[0] + t * Math.cos(angle), centre[1] + t * Math.sin(angle)], ends = [along(-far), along(far)];
-    curve(context, stage, ends.map(([x]) => x), ends.map(([, y]) => y), { colour: DIRECTION, width: 2 });
+    const { centre, angle, found, points } = this,
+      far = 4 * RANGE,
+      { text } = stage.colours;
+    const along = (t) => [centre[0] + t * Math.cos(angle), centre[1] + t * Math.sin(angle)],
+      ends = [along(-far), along(far)];
+    curve(
+      context,
+      stage,
+      ends.map(([x]) => x),
+      ends.map(([, y]) => y),
+      { colour: DIRECTION, width: 2 },
+    );
     points.forEach((point, i) => {
       const to = found.decoded[i];
-      curve(context, stage, [point[0], to[0]], [point[1], to[1]], { colour: CLASSES[i], width: 1.6, dash: [4, 3] });
+      curve(context, stage, [point[0], to[0]], [point[1], to[1]], {
+        colour: CLASSES[i],
+        width: 1.6,
+        dash: [4, 3],
+      });
       context.beginPath();
       context.arc(...stage.toScreen(...to), 5, 0, 2 * Math.PI);
       Object.assign(context, { fillStyle: stage.colours.ground, strokeStyle: CLASSES[i], lineWidth: 2.4 });
@@ -152,9 +208,21 @@ class Reduction {
 
   errors(context, stage) {
     if (!this.found) return;
-    const { points, centre, best, angle, found, least } = this, degrees = Array.from({ length: 181 }, (_, i) => i - 90);
-    curve(context, stage, degrees, degrees.map((each) => reduced(points, centre, each / DEGREES).error), { colour: DIRECTION, width: 2 });
-    curve(context, stage, [best.angle * DEGREES, best.angle * DEGREES], [0, 2 * this.total], { colour: stage.colours.text, width: 1, dash: [3, 3], alpha: 0.6 });
+    const { points, centre, best, angle, found, least } = this,
+      degrees = Array.from({ length: 181 }, (_, i) => i - 90);
+    curve(
+      context,
+      stage,
+      degrees,
+      degrees.map((each) => reduced(points, centre, each / DEGREES).error),
+      { colour: DIRECTION, width: 2 },
+    );
+    curve(context, stage, [best.angle * DEGREES, best.angle * DEGREES], [0, 2 * this.total], {
+      colour: stage.colours.text,
+      width: 1,
+      dash: [3, 3],
+      alpha: 0.6,
+    });
     dot(context, stage, [best.angle * DEGREES, least], { colour: stage.colours.text, radius: 3 });
     dot(context, stage, [angle * DEGREES, found.error], { colour: DIRECTION, radius: 5.5, rim: "#fff" });
   }

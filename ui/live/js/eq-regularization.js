@@ -1,14 +1,14 @@
 // Step 6: models that differ in beta side by side: their codes, the decoded plane, the same draws of the prior, and how
 // continuous and complete each space is.
 
-import { Channel, DECODE } from "./socket.js";
-import { Handle, Stage, colours } from "./eq-draw.js";
-import { classColour } from "./map-palette.js";
-import { dimensionName, number } from "./run-words.js";
-import { fetchTold, post } from "./told.js";
-import { gaussianDraws } from "./posterior-data.js";
+import { colours, Handle, Stage } from "./eq-draw.js";
 import { mounting } from "./eq-step.js";
+import { classColour } from "./map-palette.js";
 import { paint } from "./paint.js";
+import { gaussianDraws } from "./posterior-data.js";
+import { dimensionName, number } from "./run-words.js";
+import { Channel, DECODE } from "./socket.js";
+import { fetchTold, post } from "./told.js";
 
 const SIDE = 14; // tiles along each side of a decoded plane
 const DRAWS = 6;
@@ -16,7 +16,10 @@ const FEW = 2; // models, which have room beside their planes
 const SIGMAS = [1, 2]; // circles of N(0, I)
 const TAIL = 0.005; // of the codes on each side that may lie outside
 const LEAST = 3; // the plane reaches at least so far from 0, so that the prior is on it
-const FIGURES = [["continuity", "Continuity", "close codes decode to close images"], ["completeness", "Completeness", "the share of the prior's mass that has data near it"]];
+const FIGURES = [
+  ["continuity", "Continuity", "close codes decode to close images"],
+  ["completeness", "Completeness", "the share of the prior's mass that has data near it"],
+];
 const PRIOR = "#d9480f";
 
 const TEMPLATE = `<div class="eq">
@@ -40,18 +43,37 @@ const COLUMN = `
 class Column {
   constructor(element, model, page) {
     element.innerHTML = COLUMN;
-    Object.assign(this, { element, model, page, picture: document.createElement("canvas"), tile: document.createElement("canvas") });
+    Object.assign(this, {
+      element,
+      model,
+      page,
+      picture: document.createElement("canvas"),
+      tile: document.createElement("canvas"),
+    });
     this.find = (selector) => element.querySelector(selector);
-    const { title } = model.model, vae = model.kind === "vae";
+    const { title } = model.model,
+      vae = model.kind === "vae";
     this.find("h3").textContent = vae ? `β = ${model.beta}` : "β = 0, and no noise";
     this.find(".kind").textContent = vae ? title : `autoencoder: ${title}`;
     this.own = reach(model.cloud);
-    this.stage = new Stage(this.find(".plane"), { ...this.own, equal: true, names: model.shown.map((d) => `${dimensionName(d)} →`), label: `Latent space of ${title}` });
+    this.stage = new Stage(this.find(".plane"), {
+      ...this.own,
+      equal: true,
+      names: model.shown.map((d) => `${dimensionName(d)} →`),
+      label: `Latent space of ${title}`,
+    });
     this.stage.under((context, stage) => this.paint(context, stage));
-    this.handle = new Handle(this.stage, { name: `z of ${title}`, at: [0, 0], small: true, move: (place) => this.decode(place) });
+    this.handle = new Handle(this.stage, {
+      name: `z of ${title}`,
+      at: [0, 0],
+      small: true,
+      move: (place) => this.decode(place),
+    });
     this.find(".plane").addEventListener("pointermove", (event) => this.hover(event));
     this.stand([0, 0]);
-    page.queue.put(`${model.model.id} here`, this.request([this.code([0, 0])]), (answer) => this.show(answer));
+    page.queue.put(`${model.model.id} here`, this.request([this.code([0, 0])]), (answer) =>
+      this.show(answer),
+    );
     this.redraw();
     this.figures(model.figures);
   }
@@ -66,13 +88,15 @@ class Column {
   }
 
   request(codes) {
-    const width = this.model.latentDim, payload = new Float32Array(codes.length * width);
+    const width = this.model.latentDim,
+      payload = new Float32Array(codes.length * width);
     codes.forEach((code, k) => payload.set(code, k * width));
     return { model: this.model.model.id, kind: DECODE, count: codes.length, width, payload };
   }
 
   hover(event) {
-    const place = this.stage.place(event), { x, y } = this.stage.range;
+    const place = this.stage.place(event),
+      { x, y } = this.stage.range;
     if (place[0] >= x[0] && place[0] <= x[1] && place[1] >= y[0] && place[1] <= y[1]) this.decode(place);
   }
 
@@ -83,7 +107,10 @@ class Column {
 
   stand(place) {
     this.handle.set(place);
-    this.find(".at").textContent = `decoded at ${place.slice(0, this.model.shown.length).map((value) => number(value, 1)).join(", ")}`;
+    this.find(".at").textContent = `decoded at ${place
+      .slice(0, this.model.shown.length)
+      .map((value) => number(value, 1))
+      .join(", ")}`;
   }
 
   show(answer) {
@@ -94,7 +121,9 @@ class Column {
 
   // The same standard normal numbers for every model.
   redraw() {
-    const { latentDim } = this.model, zero = new Array(latentDim).fill(0), noise = gaussianDraws({ mean: zero, std: zero.map(() => 1) }, DRAWS, this.page.seed);
+    const { latentDim } = this.model,
+      zero = new Array(latentDim).fill(0),
+      noise = gaussianDraws({ mean: zero, std: zero.map(() => 1) }, DRAWS, this.page.seed);
     const codes = Array.from({ length: DRAWS }, (_, k) => noise.subarray(k * latentDim, (k + 1) * latentDim));
     this.page.queue.put(`${this.model.model.id} draws`, this.request(codes), (answer) => this.draws(answer));
   }
@@ -111,14 +140,17 @@ class Column {
   scale(all) {
     const { x, y } = all ?? this.own;
     this.stage.view(x, y);
-    const range = this.stage.range ?? { x, y }, codes = [];
+    const range = this.stage.range ?? { x, y },
+      codes = [];
     for (let row = 0; row < SIDE; row++) {
       for (let column = 0; column < SIDE; column++) {
         const along = ([low, high], k) => low + ((k + 0.5) / SIDE) * (high - low);
         codes.push(this.code([along(range.x, column), along(range.y, SIDE - 1 - row)]));
       }
     }
-    this.page.queue.put(`${this.model.model.id} plane`, this.request(codes), (answer) => this.tiles(answer, range));
+    this.page.queue.put(`${this.model.model.id} plane`, this.request(codes), (answer) =>
+      this.tiles(answer, range),
+    );
   }
 
   tiles(answer, range) {
@@ -129,10 +161,13 @@ class Column {
   }
 
   paint(context, stage) {
-    const { look } = this.page, { cloud, labels } = this.model;
+    const { look } = this.page,
+      { cloud, labels } = this.model;
     if (look !== "codes" && this.painted) {
-      const [left, top] = stage.toScreen(this.painted.x[0], this.painted.y[1]), [right, low] = stage.toScreen(this.painted.x[1], this.painted.y[0]);
-      if (look === "both") { // darker, so that the points stand out
+      const [left, top] = stage.toScreen(this.painted.x[0], this.painted.y[1]),
+        [right, low] = stage.toScreen(this.painted.x[1], this.painted.y[0]);
+      if (look === "both") {
+        // darker, so that the points stand out
         context.fillStyle = "#000";
         context.fillRect(0, 0, stage.size.width, stage.size.height);
         context.globalAlpha = 0.4;
@@ -143,7 +178,8 @@ class Column {
     if (look !== "decoded") this.points(context, stage, cloud, labels);
     Object.assign(context, { strokeStyle: PRIOR, lineWidth: 1.8 });
     for (const sigma of SIGMAS) {
-      const [x, y] = stage.toScreen(0, 0), [edge] = stage.toScreen(sigma, 0);
+      const [x, y] = stage.toScreen(0, 0),
+        [edge] = stage.toScreen(sigma, 0);
       context.beginPath();
       context.arc(x, y, edge - x, 0, 2 * Math.PI);
       context.stroke();
@@ -165,11 +201,17 @@ class Column {
   figures(found) {
     this.known = FIGURES.every(([key]) => Number.isFinite(found[key]));
     for (const [key] of FIGURES) {
-      const row = this.find(`[data-figure="${key}"]`), value = found[key], low = found[`${key}_low`], high = found[`${key}_high`];
+      const row = this.find(`[data-figure="${key}"]`),
+        value = found[key],
+        low = found[`${key}_low`],
+        high = found[`${key}_high`];
       row.querySelector("output").textContent = number(value);
       row.querySelector("i").style.width = `${100 * (value ?? 0)}%`;
       row.querySelector("b").hidden = !Number.isFinite(low);
-      Object.assign(row.querySelector("b").style, { left: `${100 * low}%`, width: `${100 * (Math.min(high, 1) - low)}%` });
+      Object.assign(row.querySelector("b").style, {
+        left: `${100 * low}%`,
+        width: `${100 * (Math.min(high, 1) - low)}%`,
+      });
     }
   }
 
@@ -223,7 +265,8 @@ class Regularization {
     this.say = (sentence) => (this.find(".message").textContent = sentence);
     this.queue = new Queue(this.say);
     this.pointed = new Channel({ onAnswer: (answer, column) => column.show(answer), onError: this.say });
-    for (const button of root.querySelectorAll("[data-look]")) button.addEventListener("click", () => this.choose(button.dataset.look));
+    for (const button of root.querySelectorAll("[data-look]"))
+      button.addEventListener("click", () => this.choose(button.dataset.look));
     this.find(".one-scale").addEventListener("change", () => this.rescale());
     this.find(".another").addEventListener("click", () => {
       this.seed++;
@@ -238,7 +281,8 @@ class Regularization {
   }
 
   update(facts) {
-    const ids = ({ models }) => models.map(({ model }) => model.id).join(), another = ids(facts) !== ids(this.facts);
+    const ids = ({ models }) => models.map(({ model }) => model.id).join(),
+      another = ids(facts) !== ids(this.facts);
     this.facts = facts;
     if (!this.begun) return;
     if (another) return this.open();
@@ -261,12 +305,16 @@ class Regularization {
 
   choose(look) {
     this.look = look;
-    for (const button of this.root.querySelectorAll("[data-look]")) button.setAttribute("aria-pressed", String(button.dataset.look === look));
+    for (const button of this.root.querySelectorAll("[data-look]"))
+      button.setAttribute("aria-pressed", String(button.dataset.look === look));
     for (const { stage } of this.columns) stage.paint();
   }
 
   rescale() {
-    const all = (axis) => [Math.min(...this.columns.map(({ own }) => own[axis][0])), Math.max(...this.columns.map(({ own }) => own[axis][1]))];
+    const all = (axis) => [
+      Math.min(...this.columns.map(({ own }) => own[axis][0])),
+      Math.max(...this.columns.map(({ own }) => own[axis][1])),
+    ];
     const shared = this.find(".one-scale").checked ? { x: all("x"), y: all("y") } : null;
     for (const column of this.columns) column.scale(shared);
   }
@@ -277,7 +325,9 @@ class Regularization {
     this.lacking();
     if (columns.every(({ known }) => known)) return;
     try {
-      const { figures } = await (await post("/compare/known", { models: columns.map(({ model }) => model.model.id) })).json();
+      const { figures } = await (
+        await post("/compare/known", { models: columns.map(({ model }) => model.model.id) })
+      ).json();
       if (columns !== this.columns) return;
       for (const column of columns) if (!column.known) column.figures(figures[column.model.model.id] ?? {});
       this.lacking();
@@ -327,8 +377,12 @@ class Regularization {
 // Where most codes are, and the prior.
 function reach(cloud) {
   const range = (axis) => {
-    const sorted = cloud.map((code) => code[axis] ?? 0).sort((a, b) => a - b), last = sorted.length - 1;
-    return [Math.min(sorted[Math.floor(TAIL * last)], -LEAST), Math.max(sorted[Math.ceil((1 - TAIL) * last)], LEAST)];
+    const sorted = cloud.map((code) => code[axis] ?? 0).sort((a, b) => a - b),
+      last = sorted.length - 1;
+    return [
+      Math.min(sorted[Math.floor(TAIL * last)], -LEAST),
+      Math.max(sorted[Math.ceil((1 - TAIL) * last)], LEAST),
+    ];
   };
   return { x: range(0), y: range(1) };
 }

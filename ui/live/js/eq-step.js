@@ -33,11 +33,14 @@ export function mounting(Step) {
 }
 
 function whenNear(element, act) {
-  const observer = new IntersectionObserver((entries) => {
-    if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
-    observer.disconnect();
-    act();
-  }, { rootMargin: NEAR, scrollMargin: NEAR }); // the page scrolls within an element of its own
+  const observer = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      observer.disconnect();
+      act();
+    },
+    { rootMargin: NEAR, scrollMargin: NEAR },
+  ); // the page scrolls within an element of its own
   observer.observe(element);
   return observer;
 }

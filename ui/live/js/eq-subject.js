@@ -1,9 +1,9 @@
 // Which x the steps are about: one for all of them, chosen in any.
 
-import { bytes } from "./posterior-data.js";
-import { fetchTold, post } from "./told.js";
 import { write } from "./address.js";
 import { paint } from "./paint.js";
+import { bytes } from "./posterior-data.js";
+import { fetchTold, post } from "./told.js";
 
 const SUBJECT = `
   <div class="eq-subject">
@@ -38,7 +38,10 @@ export class ModelStep {
     this.begun = true;
     shared ??= fromAddress();
     const { classNames } = this.facts;
-    this.find(".class").replaceChildren(new Option("any class", -1), ...classNames.map((name, label) => new Option(name, label)));
+    this.find(".class").replaceChildren(
+      new Option("any class", -1),
+      ...classNames.map((name, label) => new Option(name, label)),
+    );
     this.find(".class").hidden = !classNames.length;
     this.open();
   }
@@ -55,7 +58,8 @@ export class ModelStep {
 
   // The shared x as far as this model's examples reach.
   get x() {
-    const { counts, all } = this.facts, label = shared.label < counts.length && counts[shared.label] ? shared.label : -1;
+    const { counts, all } = this.facts,
+      label = shared.label < counts.length && counts[shared.label] ? shared.label : -1;
     return { label, nth: Math.min(shared.nth, Math.max((label < 0 ? all : counts[label]) - 1, 0)) };
   }
 
@@ -88,19 +92,29 @@ export class ModelStep {
   }
 
   present({ picture, decoded, label, title }) {
-    const canvas = this.find(".eq-subject .x"), { classNames, instead } = this.facts;
+    const canvas = this.find(".eq-subject .x"),
+      { classNames, instead } = this.facts;
     canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
     paint(canvas, picture);
     const what = label >= 0 && this.x.label < 0 ? `class ${classNames[label]}` : "";
     const stands = decoded ? `the images of ${title} are not here, so x is what its code decodes to` : "";
-    this.find(".eq-subject .note").textContent = [instead, [what, stands].filter(Boolean).join("; ")].filter(Boolean).join(" ");
+    this.find(".eq-subject .note").textContent = [instead, [what, stands].filter(Boolean).join("; ")]
+      .filter(Boolean)
+      .join(" ");
   }
 
   // The answer of a route under /equations/ about this x; progress is shown.
   async ask(name, more, signal) {
-    const found = await fetchTold(`/equations/${name}`, { ...this.body, ...more }, {
-      signal, progress: ({ done }) => !signal.aborted && this.say(`Computing… ${Number.isFinite(done) ? `${Math.floor(100 * done)} %` : ""}`),
-    });
+    const found = await fetchTold(
+      `/equations/${name}`,
+      { ...this.body, ...more },
+      {
+        signal,
+        progress: ({ done }) =>
+          !signal.aborted &&
+          this.say(`Computing… ${Number.isFinite(done) ? `${Math.floor(100 * done)} %` : ""}`),
+      },
+    );
     if (!signal.aborted) this.say("");
     return found;
   }
@@ -117,12 +131,19 @@ export class ModelStep {
 
 function choose(x) {
   shared = x;
-  write("equations", { ...Object.fromEntries(new URLSearchParams(location.search)), x: `${x.label}/${x.nth}` });
+  write("equations", {
+    ...Object.fromEntries(new URLSearchParams(location.search)),
+    x: `${x.label}/${x.nth}`,
+  });
   for (const step of steps) if (step.begun) step.open();
 }
 
 function fromAddress() {
-  const [, label, nth] = /^(-?\d+)\/(\d+)$/.exec(new URLSearchParams(location.search).get("x") ?? "") ?? [null, -1, 0];
+  const [, label, nth] = /^(-?\d+)\/(\d+)$/.exec(new URLSearchParams(location.search).get("x") ?? "") ?? [
+    null,
+    -1,
+    0,
+  ];
   return { label: Number(label), nth: Number(nth) };
 }
 

@@ -6,7 +6,11 @@ import { mounting } from "./eq-step.js";
 class Widths {
   constructor(root, facts) {
     root.innerHTML = `<div class="eq compare"><p class="message" role="status"></p>${REDUCTION}</div>`;
-    Object.assign(this, { root, facts, say: (sentence) => (root.querySelector(".message").textContent = sentence) });
+    Object.assign(this, {
+      root,
+      facts,
+      say: (sentence) => (root.querySelector(".message").textContent = sentence),
+    });
     this.figure = new Reduction(root, this);
   }
 

@@ -3,17 +3,17 @@
 // Moving anything asks the server for the image, and for the strips of the sliders behind it. Python hears
 // of a code only when a move is over ("commit"), which keeps script runs out of the loop.
 
-import { codeText, parseCode } from "./code-text.js";
 import { write } from "./address.js";
-import { Channel, DECODE } from "./socket.js";
-import { paint } from "./paint.js";
-import { Remote, buttons } from "./remote.js";
-import { soon, tell } from "./pace.js";
+import { codeText, parseCode } from "./code-text.js";
 import { EncodePanel, itemText } from "./encode.js";
+import { soon, tell } from "./pace.js";
+import { paint } from "./paint.js";
+import { buttons, Remote } from "./remote.js";
+import { dimensionName, MOVE, Slider } from "./slider.js";
+import { Channel, DECODE } from "./socket.js";
 import { Spread } from "./spread.js";
-import { Trust } from "./trust.js";
-import { MOVE, Slider, dimensionName } from "./slider.js";
 import { Strips } from "./strips.js";
+import { Trust } from "./trust.js";
 
 const FEW = 4; // so few dimensions leave room beside the image for wide strips and the Encode panel
 const FIRST_SHOWN = 12;
@@ -83,7 +83,14 @@ class Explorer {
     this.leave();
     this.panel?.close();
     clearTimeout(this.pause);
-    Object.assign(this, { model: data.model, encoded: null, item: null, comparing: null, history: [], cursor: -1 });
+    Object.assign(this, {
+      model: data.model,
+      encoded: null,
+      item: null,
+      comparing: null,
+      history: [],
+      cursor: -1,
+    });
     this.z = Float32Array.from(data.z);
     this.sliders = new Map(); // dimension index -> Slider, in the order shown
     this.find(".dims").replaceChildren();
@@ -99,8 +106,10 @@ class Explorer {
     this.find(few ? ".right" : ".left").append(this.find(".encode"));
     this.find(".point").disabled = !this.model.encodedCount;
     this.find(".prior").disabled = !this.model.hasPrior;
-    this.find(".prior").title = this.model.hasPrior ? "Draw z from the prior N(0, I)" : "A plain autoencoder has no prior to draw from";
-    const [channels, height, width] = this.model.dataShape;
+    this.find(".prior").title = this.model.hasPrior
+      ? "Draw z from the prior N(0, I)"
+      : "A plain autoencoder has no prior to draw from";
+    const [, height, width] = this.model.dataShape;
     this.image.style.aspectRatio = `${width} / ${height}`;
     this.remember();
     this.show();
@@ -111,9 +120,13 @@ class Explorer {
 
   // Beside the code: what the address says, or what this tab showed when it left this view for another page or model.
   restore() {
-    const said = Object.fromEntries(new URLSearchParams(location.search)), fits = said.model === this.model.name;
-    this.smooth(said.smooth ? said.smooth === "1" : smoothing ?? localStorage.getItem("explore.smooth") === "true");
-    const held = left.get(this.model.id), known = held && same(held.z, this.z) ? held : null;
+    const said = Object.fromEntries(new URLSearchParams(location.search)),
+      fits = said.model === this.model.name;
+    this.smooth(
+      said.smooth ? said.smooth === "1" : (smoothing ?? localStorage.getItem("explore.smooth") === "true"),
+    );
+    const held = left.get(this.model.id),
+      known = held && same(held.z, this.z) ? held : null;
     const item = fits ? said.item : known?.item;
     if (item) this.item = this.panel.linked(item) ? item : null;
     else if (known?.encoded && !known.item) this.beside(known.encoded); // a picture, which no address holds
@@ -146,12 +159,16 @@ class Explorer {
       this.find(".dims").append(slider.element);
       this.strips.add(slider);
       slider.show(this.z[dimension.index]);
-      if (this.encoded) slider.showPosterior(this.encoded.mean[dimension.index], this.encoded.std?.[dimension.index] ?? 0);
+      if (this.encoded)
+        slider.showPosterior(this.encoded.mean[dimension.index], this.encoded.std?.[dimension.index] ?? 0);
     }
     const rest = dimensions.length - this.sliders.size;
     const more = this.find(".more");
     more.hidden = rest <= 0;
-    more.textContent = rest > MORE ? `Show ${MORE} more of ${rest} less informative dimensions` : `Show the last ${rest} dimensions`;
+    more.textContent =
+      rest > MORE
+        ? `Show ${MORE} more of ${rest} less informative dimensions`
+        : `Show the last ${rest} dimensions`;
   }
 
   // --- the live loop ---------------------------------------------------------------------------------
@@ -200,7 +217,8 @@ class Explorer {
   // Everything that says in words where the code is.
   tell() {
     for (const slider of this.sliders.values()) slider.tell();
-    const text = this.find(".z"), z = codeText(this.z, ", ");
+    const text = this.find(".z"),
+      z = codeText(this.z, ", ");
     if (text.value !== z && this.root.getRootNode().activeElement !== text) text.value = z;
     this.find(".undo").disabled = this.cursor <= 0;
     this.find(".redo").disabled = this.cursor >= this.history.length - 1;
@@ -218,7 +236,8 @@ class Explorer {
   }
 
   address() {
-    const z = codeText(this.history[this.cursor]), smooth = this.smoothed ? "1" : "0";
+    const z = codeText(this.history[this.cursor]),
+      smooth = this.smoothed ? "1" : "0";
     write("", { model: this.model.name, z, item: this.item, smooth });
   }
 
@@ -268,7 +287,12 @@ class Explorer {
     this.find(".z").addEventListener("change", (event) => this.paste(event.target.value));
     this.find(".z").addEventListener("focus", (event) => event.target.select());
     this.root.addEventListener("keydown", (event) => {
-      if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.target.tagName === "INPUT") return;
+      if (
+        !(event.ctrlKey || event.metaKey) ||
+        event.key.toLowerCase() !== "z" ||
+        event.target.tagName === "INPUT"
+      )
+        return;
       event.preventDefault();
       this.travel(event.shiftKey ? 1 : -1);
     });
@@ -286,7 +310,8 @@ class Explorer {
       this.caption();
     };
     this.original.addEventListener("pointerenter", () => show(true));
-    for (const end of ["pointerleave", "pointercancel"]) this.original.addEventListener(end, () => show(false));
+    for (const end of ["pointerleave", "pointercancel"])
+      this.original.addEventListener(end, () => show(false));
   }
 
   // The two most informative dimensions, in index order: what dragging the image itself moves.
@@ -296,7 +321,8 @@ class Explorer {
 
   // To the right and up is larger.
   pad() {
-    let last = null, size = 1;
+    let last = null,
+      size = 1;
     const hold = (on) => this.axes().forEach(({ index }) => this.sliders.get(index)?.hold(on));
     this.image.addEventListener("pointerdown", (event) => {
       this.image.setPointerCapture(event.pointerId);
@@ -326,7 +352,8 @@ class Explorer {
 
   // The read-out stays in view: with the image where there is one column, else above the sliders.
   place() {
-    const trust = this.find(".trust"), rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const trust = this.find(".trust"),
+      rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     this.width = new ResizeObserver(() => {
       const home = this.root.clientWidth <= NARROW_REM * rem ? ".stage" : ".right";
       if (trust.parentElement.matches(home)) return;
@@ -367,12 +394,20 @@ class Explorer {
   arrived(answer, source) {
     const isItem = ["item", "point", "link"].includes(source);
     const label = answer.label >= 0 ? `${this.model.classNames[answer.label]}` : "";
-    const where = isItem ? `item ${answer.position}${label ? `, class ${label}` : ""}` : source === "stroke" ? "drawing" : source;
+    const where = isItem
+      ? `item ${answer.position}${label ? `, class ${label}` : ""}`
+      : source === "stroke"
+        ? "drawing"
+        : source;
     this.item = isItem ? itemText(answer.position) : null;
     this.beside({ ...answer, where });
     if (source === "link") return this.address(); // its code is in the link, too
     // A random draw leaves locked dimensions alone; an item that was chosen is shown as it is.
-    this.go(source === "point" ? answer.mean.map((value, i) => (this.sliders.get(i)?.locked ? this.z[i] : value)) : answer.mean);
+    this.go(
+      source === "point"
+        ? answer.mean.map((value, i) => (this.sliders.get(i)?.locked ? this.z[i] : value))
+        : answer.mean,
+    );
     if (source === "stroke") return;
     this.commit();
     this.address(); // also where the code is the one that was there
@@ -384,8 +419,11 @@ class Explorer {
     this.original.hidden = !encoded.pixels;
     if (encoded.pixels) paint(this.original, encoded);
     this.original.style.aspectRatio = this.image.style.aspectRatio;
-    this.find(".original figcaption").textContent = encoded.pixels ? `original: ${encoded.where}` : `${encoded.where}: its image is not here`;
-    for (const [index, slider] of this.sliders) slider.showPosterior(encoded.mean[index], encoded.std?.[index] ?? 0);
+    this.find(".original figcaption").textContent = encoded.pixels
+      ? `original: ${encoded.where}`
+      : `${encoded.where}: its image is not here`;
+    for (const [index, slider] of this.sliders)
+      slider.showPosterior(encoded.mean[index], encoded.std?.[index] ?? 0);
     this.spread.of(encoded);
     this.caption();
   }
@@ -395,7 +433,10 @@ class Explorer {
     let text = `decoded · drag the image to move ${two.join(" and ")}`;
     if (this.encoded) {
       const distance = Math.hypot(...this.z.map((value, i) => value - this.encoded.mean[i]));
-      text = distance < 1e-4 ? "reconstruction from the posterior mean" : `decoded · ${distance.toFixed(2)} from the code of ${this.encoded.where}`;
+      text =
+        distance < 1e-4
+          ? "reconstruction from the posterior mean"
+          : `decoded · ${distance.toFixed(2)} from the code of ${this.encoded.where}`;
     }
     tell(this.find(".decoded figcaption"), this.comparing ? `original: ${this.encoded.where}` : text);
   }
@@ -429,8 +470,11 @@ const left = new Map(); // model id -> { z, item, encoded }
 let smoothing = null; // as chosen here
 
 const isNewerEpoch = (before, now) =>
-  before.name === now.name && now.name.startsWith("run/") && before.id !== now.id &&
-  before.dimensions.length === now.dimensions.length && String(before.dataShape) === String(now.dataShape);
+  before.name === now.name &&
+  now.name.startsWith("run/") &&
+  before.id !== now.id &&
+  before.dimensions.length === now.dimensions.length &&
+  String(before.dataShape) === String(now.dataShape);
 
 export default function mount({ parentElement, data, setStateValue }) {
   let explorer = explorers.get(parentElement);
@@ -445,7 +489,8 @@ export default function mount({ parentElement, data, setStateValue }) {
   } else {
     explorer.sendCommit = commit;
     if (isNewerEpoch(explorer.model, data.model)) explorer.follow(data.model);
-    else if (explorer.model.id !== data.model.id || explorer.model.dataHere !== data.model.dataHere) explorer.setModel(data);
+    else if (explorer.model.id !== data.model.id || explorer.model.dataHere !== data.model.dataHere)
+      explorer.setModel(data);
     explorer.address();
   }
   return () => {

@@ -1,6 +1,6 @@
 // What the points' colours say, the legend that explains it, and which classes are hidden.
 
-import { categorical, classColour, classIndices, gradient, scaled, sequential, css } from "./map-palette.js";
+import { categorical, classColour, classIndices, css, gradient, scaled, sequential } from "./map-palette.js";
 
 const RAMP = "viridis";
 const MANY = 30; // classes; the legend lists no more
@@ -8,7 +8,10 @@ const PLAIN = "#3f7ea6"; // where there is nothing to tell points apart
 
 // The columns that colours can stand for, in the order of the menu.
 const NUMBERS = [
-  ["error", "Reconstruction error"], ["kl", "KL to the prior"], ["log_prior", "Prior log-density"], ["spread", "Posterior spread"],
+  ["error", "Reconstruction error"],
+  ["kl", "KL to the prior"],
+  ["log_prior", "Prior log-density"],
+  ["spread", "Posterior spread"],
 ];
 
 export const COLOURS = `
@@ -27,7 +30,12 @@ export class Colours {
     const { facts, data } = this.page;
     const factors = facts.factorNames.map((name, k) => [`factor:${k}`, `Factor: ${name}`]);
     const numbers = NUMBERS.filter(([name]) => data.has(name));
-    return [...(data.has("label") ? [["label", `By ${facts.labelName}`]] : []), ...(data.has("factors") ? factors : []), ...numbers, ["none", "One colour"]];
+    return [
+      ...(data.has("label") ? [["label", `By ${facts.labelName}`]] : []),
+      ...(data.has("factors") ? factors : []),
+      ...numbers,
+      ["none", "One colour"],
+    ];
   }
 
   async begin(wanted) {
@@ -61,7 +69,9 @@ export class Colours {
       const count = Math.max(facts.classNames.length, 1);
       return { colours: classIndices(labels), palette: categorical(count), labels, count };
     }
-    const values = name.startsWith("factor:") ? column(await data.want("factors"), Number(name.slice(7)), facts.factorNames.length) : await data.want(name);
+    const values = name.startsWith("factor:")
+      ? column(await data.want("factors"), Number(name.slice(7)), facts.factorNames.length)
+      : await data.want(name);
     return { ...scaled(values), palette: sequential(RAMP), values };
   }
 
@@ -91,19 +101,22 @@ export class Colours {
   }
 
   chips() {
-    const { classNames } = this.page.facts, counts = this.counts();
-    this.legend.replaceChildren(...classNames.slice(0, MANY).map((name, label) => {
-      const chip = document.createElement("button");
-      chip.type = "button";
-      chip.className = "chip";
-      chip.title = `${counts[label].toLocaleString("en")} points; click hides or shows them, a double click only them`;
-      chip.setAttribute("aria-pressed", String(!this.hidden.has(label)));
-      chip.innerHTML = `<i style="background:${classColour(label)}"></i><span></span>`;
-      chip.querySelector("span").textContent = name;
-      chip.addEventListener("click", () => this.toggle(label));
-      chip.addEventListener("dblclick", () => this.only(label));
-      return chip;
-    }));
+    const { classNames } = this.page.facts,
+      counts = this.counts();
+    this.legend.replaceChildren(
+      ...classNames.slice(0, MANY).map((name, label) => {
+        const chip = document.createElement("button");
+        chip.type = "button";
+        chip.className = "chip";
+        chip.title = `${counts[label].toLocaleString("en")} points; click hides or shows them, a double click only them`;
+        chip.setAttribute("aria-pressed", String(!this.hidden.has(label)));
+        chip.innerHTML = `<i style="background:${classColour(label)}"></i><span></span>`;
+        chip.querySelector("span").textContent = name;
+        chip.addEventListener("click", () => this.toggle(label));
+        chip.addEventListener("dblclick", () => this.only(label));
+        return chip;
+      }),
+    );
     if (classNames.length > MANY) this.legend.append(`… and ${classNames.length - MANY} more`);
   }
 
@@ -126,15 +139,23 @@ export class Colours {
   }
 
   shown() {
-    [...this.legend.querySelectorAll(".chip")].forEach((chip, label) => chip.setAttribute("aria-pressed", String(!this.hidden.has(label))));
+    [...this.legend.querySelectorAll(".chip")].forEach((chip, label) =>
+      chip.setAttribute("aria-pressed", String(!this.hidden.has(label))),
+    );
     this.page.changed();
   }
 
   ramp() {
     const { low, high, missing } = this.found;
-    const words = [low, high].map((value) => (Number.isFinite(value) ? Number(value.toPrecision(3)).toLocaleString("en") : "–"));
+    const words = [low, high].map((value) =>
+      Number.isFinite(value) ? Number(value.toPrecision(3)).toLocaleString("en") : "–",
+    );
     this.legend.innerHTML = `<span>${words[0]}</span><span class="gradient" style="background:${gradient(RAMP)}"></span><span>${words[1]}</span>`;
-    this.legend.append(missing ? ` 1st to 99th percentile; ${missing.toLocaleString("en")} points have no value` : " 1st to 99th percentile");
+    this.legend.append(
+      missing
+        ? ` 1st to 99th percentile; ${missing.toLocaleString("en")} points have no value`
+        : " 1st to 99th percentile",
+    );
   }
 }
 

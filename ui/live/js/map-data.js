@@ -38,7 +38,12 @@ export class MapData {
   // Ask this map's part of the server; a refusal is thrown as its sentence.
   async ask(path, body = null) {
     const options = { signal: this.leaving.signal };
-    if (body) Object.assign(options, { method: "POST", body, headers: { "Content-Type": "application/octet-stream" } });
+    if (body)
+      Object.assign(options, {
+        method: "POST",
+        body,
+        headers: { "Content-Type": "application/octet-stream" },
+      });
     const answer = await fetch(new URL(`/maps/${this.id}/${path}`, location.origin), options);
     if (!answer.ok) throw new Error(await answer.text());
     return answer;

@@ -12,7 +12,8 @@ const REACH = 3; // standard deviations to which the Gaussian is followed
 // columns + c] is the number of points per cell around the place (left + c * cell, bottom + r * cell). Null where there
 // are no points. accept(i) says which points count; bandwidth (in units) is half of Scott's rule unless told otherwise.
 export function density(xy, { accept = null, bandwidth = null } = {}) {
-  const points = chosen(xy, accept), middle = robustBounds(points);
+  const points = chosen(xy, accept),
+    middle = robustBounds(points);
   if (!middle) return null;
   const [sigmaX, sigmaY] = bandwidth === null ? scott(points) : [bandwidth, bandwidth];
   const grid = layout(middle, sigmaX, sigmaY, points.length / 2);
@@ -23,17 +24,26 @@ export function density(xy, { accept = null, bandwidth = null } = {}) {
 
 // The densities whose contours enclose the given shares (0 to 1) of the points; 0 where the grid does not reach so far.
 export function levels(grid, xy, shares, { accept = null } = {}) {
-  const points = chosen(xy, accept), at = new Float32Array(points.length / 2);
+  const points = chosen(xy, accept),
+    at = new Float32Array(points.length / 2);
   for (let i = 0; i < at.length; i++) at[i] = densityAt(grid, points[2 * i], points[2 * i + 1]);
   const most = HIGHEST * grid.values.reduce((a, b) => Math.max(a, b));
-  return quantiles(at, shares.map((share) => 1 - share)).map((level) => Math.min(level, most));
+  return quantiles(
+    at,
+    shares.map((share) => 1 - share),
+  ).map((level) => Math.min(level, most));
 }
 
 // The density at a place, linear between the grid's; 0 outside.
 export function densityAt({ values, columns, rows, left, bottom, cell }, x, y) {
-  const u = (x - left) / cell, v = (y - bottom) / cell;
+  const u = (x - left) / cell,
+    v = (y - bottom) / cell;
   if (!(u >= 0 && v >= 0 && u < columns - 1 && v < rows - 1)) return 0;
-  const c = Math.floor(u), r = Math.floor(v), a = u - c, b = v - r, at = r * columns + c;
+  const c = Math.floor(u),
+    r = Math.floor(v),
+    a = u - c,
+    b = v - r,
+    at = r * columns + c;
   const below = (1 - a) * values[at] + a * values[at + 1];
   return (1 - b) * below + b * ((1 - a) * values[at + columns] + a * values[at + columns + 1]);
 }
@@ -42,7 +52,8 @@ export function densityAt({ values, columns, rows, left, bottom, cell }, x, y) {
 // denser. Marching squares (Lorensen & Cline 1987, in two dimensions).
 export function contours(grid, level) {
   if (!(level > 0)) return [];
-  const next = crossings(grid, level), loops = [];
+  const next = crossings(grid, level),
+    loops = [];
   for (let start = 0; start < next.length; start++) {
     if (next[start] < 0) continue;
     const loop = [];
@@ -72,7 +83,8 @@ function chosen(xy, accept) {
   const points = new Float32Array(xy.length);
   let to = 0;
   for (let i = 0; 2 * i + 1 < xy.length; i++) {
-    const x = xy[2 * i], y = xy[2 * i + 1];
+    const x = xy[2 * i],
+      y = xy[2 * i + 1];
     if (x - x !== 0 || y - y !== 0 || (accept !== null && !accept(i))) continue;
     points[to++] = x;
     points[to++] = y;
@@ -90,19 +102,36 @@ function scott(points) {
 
 // Square cells over the middle of the data and the reach of the Gaussian around it.
 function layout({ left, bottom, right, top }, sigmaX, sigmaY, count) {
-  const roomX = (REACH + 1) * sigmaX, roomY = (REACH + 1) * sigmaY;
-  const wide = right - left + 2 * roomX, high = top - bottom + 2 * roomY, cell = Math.max(wide, high) / SIDE || 1;
-  const columns = Math.ceil(wide / cell) + 5, rows = Math.ceil(high / cell) + 5; // two cells of room where nothing is blurred
+  const roomX = (REACH + 1) * sigmaX,
+    roomY = (REACH + 1) * sigmaY;
+  const wide = right - left + 2 * roomX,
+    high = top - bottom + 2 * roomY,
+    cell = Math.max(wide, high) / SIDE || 1;
+  const columns = Math.ceil(wide / cell) + 5,
+    rows = Math.ceil(high / cell) + 5; // two cells of room where nothing is blurred
   const values = new Float32Array(columns * rows);
-  return { values, columns, rows, left: left - roomX - 2 * cell, bottom: bottom - roomY - 2 * cell, cell, count };
+  return {
+    values,
+    columns,
+    rows,
+    left: left - roomX - 2 * cell,
+    bottom: bottom - roomY - 2 * cell,
+    cell,
+    count,
+  };
 }
 
 // Each point is shared out over the four cells around it, so that cells leave no trace in the density.
 function histogram({ values, columns, rows, left, bottom, cell }, points) {
   for (let i = 0; i < points.length; i += 2) {
-    const u = (points[i] - left) / cell, v = (points[i + 1] - bottom) / cell;
+    const u = (points[i] - left) / cell,
+      v = (points[i + 1] - bottom) / cell;
     if (!(u >= 0 && v >= 0 && u < columns - 1 && v < rows - 1)) continue;
-    const c = Math.floor(u), r = Math.floor(v), a = u - c, b = v - r, at = r * columns + c;
+    const c = Math.floor(u),
+      r = Math.floor(v),
+      a = u - c,
+      b = v - r,
+      at = r * columns + c;
     values[at] += (1 - a) * (1 - b);
     values[at + 1] += a * (1 - b);
     values[at + columns] += (1 - a) * b;
@@ -112,7 +141,8 @@ function histogram({ values, columns, rows, left, bottom, cell }, points) {
 
 // Along the rows, then along the columns. The rim becomes 0, so that every contour closes.
 function blur({ values, columns, rows, cell }, sigmaX, sigmaY) {
-  const kernelX = gaussian(sigmaX / cell), kernelY = gaussian(sigmaY / cell);
+  const kernelX = gaussian(sigmaX / cell),
+    kernelY = gaussian(sigmaY / cell);
   for (let r = 0; r < rows; r++) convolve(values, r * columns, 1, columns, kernelX);
   for (let c = 0; c < columns; c++) convolve(values, c, columns, rows, kernelY);
   for (let r = 0; r < rows; r++) values[r * columns] = values[(r + 1) * columns - 1] = 0;
@@ -123,16 +153,20 @@ function blur({ values, columns, rows, cell }, sigmaX, sigmaY) {
 function gaussian(sigma) {
   if (!(sigma > 0)) return Float64Array.of(1);
   const reach = Math.ceil(REACH * sigma);
-  const kernel = Float64Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-0.5 * ((i - reach) / sigma) ** 2));
+  const kernel = Float64Array.from({ length: 2 * reach + 1 }, (_, i) =>
+    Math.exp(-0.5 * ((i - reach) / sigma) ** 2),
+  );
   const sum = kernel.reduce((a, b) => a + b);
   return kernel.map((value) => value / sum);
 }
 
 function convolve(values, start, stride, count, kernel) {
-  const reach = (kernel.length - 1) / 2, line = Float64Array.from({ length: count }, (_, i) => values[start + i * stride]);
+  const reach = (kernel.length - 1) / 2,
+    line = Float64Array.from({ length: count }, (_, i) => values[start + i * stride]);
   for (let i = 0; i < count; i++) {
     let sum = 0;
-    for (let k = Math.max(-reach, -i); k <= Math.min(reach, count - 1 - i); k++) sum += kernel[k + reach] * line[i + k];
+    for (let k = Math.max(-reach, -i); k <= Math.min(reach, count - 1 - i); k++)
+      sum += kernel[k + reach] * line[i + k];
     values[start + i * stride] = sum;
   }
 }
@@ -170,8 +204,11 @@ function leave(dense, k, linked) {
 
 // Where a contour crosses an edge, in units.
 function placeOn({ values, columns, left, bottom, cell }, edge, level) {
-  const node = edge >> 1, up = edge & 1, other = node + (up ? columns : 1);
+  const node = edge >> 1,
+    up = edge & 1,
+    other = node + (up ? columns : 1);
   const share = (level - values[node]) / (values[other] - values[node]);
-  const c = (node % columns) + (up ? 0 : share), r = Math.floor(node / columns) + (up ? share : 0);
+  const c = (node % columns) + (up ? 0 : share),
+    r = Math.floor(node / columns) + (up ? share : 0);
   return [left + c * cell, bottom + r * cell];
 }

@@ -1,9 +1,9 @@
 // Selected points and what can be done with them: count, mix and mean; named groups; the difference of two groups as a
 // direction, tried on any code; A - B + C.
 
-import { Channel, DECODE } from "./socket.js";
-import { paint } from "./paint.js";
 import { classColour } from "./map-palette.js";
+import { paint } from "./paint.js";
+import { Channel, DECODE } from "./socket.js";
 
 const REACH = 3; // strengths from minus to plus this many times the vector
 const NAME_LENGTH = 40;
@@ -35,8 +35,14 @@ export class Groups {
     Object.assign(this, { page, kept: [], summary: null, direction: null, base: null });
     this.root = root.querySelector(".groups");
     this.find = (selector) => this.root.querySelector(selector);
-    this.channel = new Channel({ onAnswer: (answer, canvas) => paint(canvas, answer), onError: (sentence) => page.say(sentence) });
-    this.means = new Channel({ onAnswer: (answer, canvases) => canvases.forEach((canvas, k) => paint(canvas, answer, k)), onError: (sentence) => page.say(sentence) });
+    this.channel = new Channel({
+      onAnswer: (answer, canvas) => paint(canvas, answer),
+      onError: (sentence) => page.say(sentence),
+    });
+    this.means = new Channel({
+      onAnswer: (answer, canvases) => canvases.forEach((canvas, k) => paint(canvas, answer, k)),
+      onError: (sentence) => page.say(sentence),
+    });
     const on = (selector, type, act) => this.find(selector).addEventListener(type, act);
     on(".keep", "click", () => this.keep());
     on(".name", "keydown", (event) => event.key === "Enter" && this.keep());
@@ -80,25 +86,34 @@ export class Groups {
 
   mix({ classes }, count) {
     const { classNames } = this.page.facts;
-    const parts = classes.map((n, label) => ({ n, label })).filter(({ n }) => n > 0).sort((a, b) => b.n - a.n);
+    const parts = classes
+      .map((n, label) => ({ n, label }))
+      .filter(({ n }) => n > 0)
+      .sort((a, b) => b.n - a.n);
     const words = parts.map(({ n, label }) => `${classNames[label]}: ${n.toLocaleString("en")}`);
     this.find(".mix").setAttribute("aria-label", words.join(", "));
     this.find(".mix").title = words.join("\n");
-    this.find(".mix").replaceChildren(...parts.map(({ n, label }) => {
-      const part = document.createElement("span");
-      part.style.cssText = `flex:${n};background:${classColour(label)}`;
-      if (n / count > 0.12) part.textContent = classNames[label];
-      return part;
-    }));
+    this.find(".mix").replaceChildren(
+      ...parts.map(({ n, label }) => {
+        const part = document.createElement("span");
+        part.style.cssText = `flex:${n};background:${classColour(label)}`;
+        if (n / count > 0.12) part.textContent = classNames[label];
+        return part;
+      }),
+    );
   }
 
   // --- named groups ------------------------------------------------------------------------------------------
 
   keep() {
-    const { selection, summary } = this, field = this.find(".name");
+    const { selection, summary } = this,
+      field = this.find(".name");
     if (!selection?.indices.length || !summary) return;
     const name = field.value.trim() || unused(this.kept.map((group) => group.name));
-    this.kept = [...this.kept.filter((group) => group.name !== name), { name, indices: selection.indices, mean: summary.mean }];
+    this.kept = [
+      ...this.kept.filter((group) => group.name !== name),
+      { name, indices: selection.indices, mean: summary.mean },
+    ];
     field.value = "";
     this.remember();
     this.list();
@@ -106,17 +121,23 @@ export class Groups {
 
   list() {
     const canvases = [];
-    this.find(".named").replaceChildren(...this.kept.map((group) => {
-      const row = document.createElement("li");
-      row.innerHTML = `<canvas></canvas><button type="button" class="show"><span></span> <small></small></button><button type="button" class="drop" aria-label="Forget this group">✕</button>`;
-      row.querySelector("span").textContent = group.name;
-      row.querySelector("small").textContent = group.indices.length.toLocaleString("en");
-      row.querySelector(".show").addEventListener("click", () => this.page.selectPoints(group.indices));
-      row.querySelector(".drop").addEventListener("click", () => this.drop(group));
-      canvases.push(row.querySelector("canvas"));
-      return row;
-    }));
-    if (canvases.length) this.decodeAll(this.kept.map((group) => group.mean), canvases);
+    this.find(".named").replaceChildren(
+      ...this.kept.map((group) => {
+        const row = document.createElement("li");
+        row.innerHTML = `<canvas></canvas><button type="button" class="show"><span></span> <small></small></button><button type="button" class="drop" aria-label="Forget this group">✕</button>`;
+        row.querySelector("span").textContent = group.name;
+        row.querySelector("small").textContent = group.indices.length.toLocaleString("en");
+        row.querySelector(".show").addEventListener("click", () => this.page.selectPoints(group.indices));
+        row.querySelector(".drop").addEventListener("click", () => this.drop(group));
+        canvases.push(row.querySelector("canvas"));
+        return row;
+      }),
+    );
+    if (canvases.length)
+      this.decodeAll(
+        this.kept.map((group) => group.mean),
+        canvases,
+      );
     this.find(".hint").hidden = Boolean(this.selection) || this.kept.length > 0;
     this.menus();
   }
@@ -137,10 +158,12 @@ export class Groups {
   }
 
   menus() {
-    const names = this.kept.map((group) => group.name), two = names.length >= 2;
+    const names = this.kept.map((group) => group.name),
+      two = names.length >= 2;
     this.find(".attribute").hidden = this.find(".arithmetic").hidden = !two;
     const fill = (selector, wanted, ...more) => {
-      const menu = this.find(selector), before = menu.value;
+      const menu = this.find(selector),
+        before = menu.value;
       menu.replaceChildren(...more, ...names.map((name) => new Option(name, name)));
       menu.value = names.includes(before) ? before : wanted;
       return menu.value;
@@ -161,7 +184,8 @@ export class Groups {
   // --- the direction between two groups -----------------------------------------------------------------------
 
   async measure() {
-    const from = this.group(".from"), to = this.group(".to");
+    const from = this.group(".from"),
+      to = this.group(".to");
     this.direction = null;
     this.find(".strength input").disabled = true;
     if (!from || !to) return;
@@ -174,17 +198,23 @@ export class Groups {
     this.find(".strength input").disabled = false;
     const p = found.p_value < 0.01 ? found.p_value.toPrecision(1) : found.p_value.toFixed(2);
     const effect = found.effect === null ? "" : `, effect size d = ${found.effect.toFixed(2)}`;
-    this.find(".effect").textContent = `${found.length.toFixed(2)} long${effect}; ` +
+    this.find(".effect").textContent =
+      `${found.length.toFixed(2)} long${effect}; ` +
       `${found.null_length.toFixed(2)} for 95 % of random pairs of groups as large (p ${found.p_value <= found.smallest_p ? "<" : "="} ${p})`;
   }
 
   // Move the code in view along the direction, while the slider is dragged.
   apply() {
-    const strength = Number(this.find(".strength input").value), said = strength.toFixed(2).replace("-", "−");
+    const strength = Number(this.find(".strength input").value),
+      said = strength.toFixed(2).replace("-", "−");
     this.find(".strength output").textContent = said;
     this.base ??= this.page.target?.code.slice() ?? Float32Array.from(this.page.facts.z);
     const words = `moved ${said} × the way from ${this.group(".from")?.name} to ${this.group(".to")?.name}`;
-    if (this.direction) this.page.showCode(this.base.map((value, d) => value + strength * this.direction[d]), words);
+    if (this.direction)
+      this.page.showCode(
+        this.base.map((value, d) => value + strength * this.direction[d]),
+        words,
+      );
   }
 
   // --- A - B + C ----------------------------------------------------------------------------------------------
@@ -193,7 +223,11 @@ export class Groups {
   weigh() {
     const [a, b, c] = [".a", ".b", ".c"].map((selector) => this.group(selector));
     let why = "";
-    if (!c) why = this.kept.length < 3 ? "Keep a third group for C, or choose one of these two." : "Choose a group for C.";
+    if (!c)
+      why =
+        this.kept.length < 3
+          ? "Keep a third group for C, or choose one of these two."
+          : "Choose a group for C.";
     else if (a === b) why = `A and B are the same group, so the result would be ${c.name} itself.`;
     else if (b === c) why = `B and C are the same group, so the result would be ${a.name} itself.`;
     this.find(".sum").disabled = Boolean(why);
@@ -202,7 +236,10 @@ export class Groups {
 
   add() {
     const [a, b, c] = [".a", ".b", ".c"].map((selector) => this.group(selector));
-    this.page.showCode(Float32Array.from(a.mean, (value, d) => value - b.mean[d] + c.mean[d]), `${a.name} − ${b.name} + ${c.name}, decoded`);
+    this.page.showCode(
+      Float32Array.from(a.mean, (value, d) => value - b.mean[d] + c.mean[d]),
+      `${a.name} − ${b.name} + ${c.name}, decoded`,
+    );
   }
 
   // --- the server --------------------------------------------------------------------------------------------
@@ -221,12 +258,27 @@ export class Groups {
   }
 
   decode(code, canvas) {
-    this.channel.ask({ model: this.page.facts.model.id, kind: DECODE, count: 1, width: code.length, payload: Float32Array.from(code), tag: canvas });
+    this.channel.ask({
+      model: this.page.facts.model.id,
+      kind: DECODE,
+      count: 1,
+      width: code.length,
+      payload: Float32Array.from(code),
+      tag: canvas,
+    });
   }
 
   decodeAll(codes, canvases) {
-    const width = codes[0].length, payload = Float32Array.from(codes.flat());
-    this.means.ask({ model: this.page.facts.model.id, kind: DECODE, count: codes.length, width, payload, tag: canvases });
+    const width = codes[0].length,
+      payload = Float32Array.from(codes.flat());
+    this.means.ask({
+      model: this.page.facts.model.id,
+      kind: DECODE,
+      count: codes.length,
+      width,
+      payload,
+      tag: canvases,
+    });
   }
 
   close() {
@@ -238,7 +290,8 @@ export class Groups {
 // Why two groups have no direction between them; empty where they have one.
 function unfit(from, to) {
   if (from === to) return "Choose two different groups.";
-  const known = new Set(from.indices), shared = to.indices.reduce((count, i) => count + known.has(i), 0);
+  const known = new Set(from.indices),
+    shared = to.indices.reduce((count, i) => count + known.has(i), 0);
   if (!shared) return "";
   const points = `${shared.toLocaleString("en")} point${shared === 1 ? "" : "s"}`;
   return `${from.name} and ${to.name} share ${points}: draw one of them again without the other's, so that the two can differ.`;

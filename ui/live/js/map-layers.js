@@ -12,8 +12,12 @@ const RING_PX = 7;
 const THEME_MS = 500; // so often it is looked whether people have changed the theme
 
 export const LAYERS = [
-  ["tiles", "Decoded images", true], ["density", "Data density", false], ["prior", "Prior", true], ["means", "Class means", false],
-  ["ellipses", "Posterior ellipses", true], ["slice", "Fade away from the slice", false],
+  ["tiles", "Decoded images", true],
+  ["density", "Data density", false],
+  ["prior", "Prior", true],
+  ["means", "Class means", false],
+  ["ellipses", "Posterior ellipses", true],
+  ["slice", "Fade away from the slice", false],
 ];
 
 export class Layers {
@@ -25,23 +29,30 @@ export class Layers {
 
   begin() {
     this.cache = {};
-    const { facts } = this.page, plane = facts.method === "plane" && facts.latentDim > 1; // one dimension stands beside its spread
+    const { facts } = this.page,
+      plane = facts.method === "plane" && facts.latentDim > 1; // one dimension stands beside its spread
     this.possible = {
-      tiles: Boolean(facts.axes), density: true, prior: plane && facts.hasPrior, means: facts.classNames.length > 0,
-      ellipses: plane && this.page.data.has("log_variance"), slice: Boolean(facts.axes) && facts.latentDim > 2,
+      tiles: Boolean(facts.axes),
+      density: true,
+      prior: plane && facts.hasPrior,
+      means: facts.classNames.length > 0,
+      ellipses: plane && this.page.data.has("log_variance"),
+      slice: Boolean(facts.axes) && facts.latentDim > 2,
     };
-    this.menu.replaceChildren(...LAYERS.filter(([name]) => this.possible[name]).map(([name, text]) => {
-      const label = document.createElement("label");
-      label.innerHTML = `<input type="checkbox" name="${name}"> `;
-      label.append(text);
-      const box = label.firstChild;
-      box.checked = this.on[name];
-      box.addEventListener("change", () => {
-        this.on[name] = box.checked;
-        this.page.layer(name);
-      });
-      return label;
-    }));
+    this.menu.replaceChildren(
+      ...LAYERS.filter(([name]) => this.possible[name]).map(([name, text]) => {
+        const label = document.createElement("label");
+        label.innerHTML = `<input type="checkbox" name="${name}"> `;
+        label.append(text);
+        const box = label.firstChild;
+        box.checked = this.on[name];
+        box.addEventListener("change", () => {
+          this.on[name] = box.checked;
+          this.page.layer(name);
+        });
+        return label;
+      }),
+    );
   }
 
   shows(name) {
@@ -50,11 +61,19 @@ export class Layers {
 
   theme(element) {
     this.looked = performance.now();
-    const style = getComputedStyle(element), text = style.getPropertyValue("--st-text-color").trim(), back = style.getPropertyValue("--st-background-color").trim();
+    const style = getComputedStyle(element),
+      text = style.getPropertyValue("--st-text-color").trim(),
+      back = style.getPropertyValue("--st-background-color").trim();
     this.ink = text;
     this.paper = back;
     const mixed = (share) => `color-mix(in srgb, ${text} ${share}%, transparent)`;
-    this.colours = { grid: mixed(7), zero: mixed(22), label: mixed(75), halo: `color-mix(in srgb, ${back} 80%, transparent)`, line: mixed(60) };
+    this.colours = {
+      grid: mixed(7),
+      zero: mixed(22),
+      label: mixed(75),
+      halo: `color-mix(in srgb, ${back} 80%, transparent)`,
+      line: mixed(60),
+    };
     this.font = `11px ${style.getPropertyValue("--st-font") || "sans-serif"}`;
   }
 
@@ -81,7 +100,8 @@ export class Layers {
   }
 
   lines() {
-    const xy = this.page.data.get("xy"), grid = density(xy);
+    const xy = this.page.data.get("xy"),
+      grid = density(xy);
     return grid ? levels(grid, xy, SHARES).map((level) => contours(grid, level)) : [];
   }
 
@@ -91,7 +111,8 @@ export class Layers {
     context.setLineDash([4, 4]);
     context.lineWidth = 1;
     for (const share of PRIOR) {
-      const radius = Math.sqrt(-2 * Math.log(1 - share)) * view.scale, [x, y] = view.toScreen(0, 0);
+      const radius = Math.sqrt(-2 * Math.log(1 - share)) * view.scale,
+        [x, y] = view.toScreen(0, 0);
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
       context.stroke();
@@ -101,8 +122,15 @@ export class Layers {
 
   priorWords(context, view) {
     for (const share of PRIOR) {
-      const radius = Math.sqrt(-2 * Math.log(1 - share)) * view.scale, [x, y] = view.toScreen(0, 0);
-      this.text(context, `${100 * share} % of the prior`, x + radius * Math.SQRT1_2 + 4, y - radius * Math.SQRT1_2 - 4, "left");
+      const radius = Math.sqrt(-2 * Math.log(1 - share)) * view.scale,
+        [x, y] = view.toScreen(0, 0);
+      this.text(
+        context,
+        `${100 * share} % of the prior`,
+        x + radius * Math.SQRT1_2 + 4,
+        y - radius * Math.SQRT1_2 - 4,
+        "left",
+      );
     }
   }
 
@@ -113,15 +141,19 @@ export class Layers {
     context.clearRect(0, 0, view.width, view.height);
     drawLabels(context, view, this.colours, this.font);
     if (this.shows("prior")) this.priorWords(context, view);
-    const { page } = this, { selection, hovered, pinned, found } = page;
+    const { page } = this,
+      { selection, hovered, pinned, found } = page;
     if (selection) this.selection(context, view, selection);
     if (this.shows("means")) this.means(context, view);
-    const near = [...new Set([hovered, pinned].filter((target) => target?.point >= 0).map(({ point }) => point))];
+    const near = [
+      ...new Set([hovered, pinned].filter((target) => target?.point >= 0).map(({ point }) => point)),
+    ];
     if (this.shows("ellipses")) this.ellipses(context, view, selection, near);
     for (const i of found ?? []) this.ring(context, view, i, RING_PX - 2, "#e8a200");
     for (const i of near) this.ring(context, view, i, RING_PX, this.ink);
     if (pinned) this.pin(context, view, pinned);
-    for (const [name, place] of Object.entries(page.ends)) if (place) this.end(context, view, name.toUpperCase(), place);
+    for (const [name, place] of Object.entries(page.ends))
+      if (place) this.end(context, view, name.toUpperCase(), place);
   }
 
   selection(context, view, { polygon, indices }) {
@@ -150,23 +182,38 @@ export class Layers {
 
   // One standard deviation of q(z|x) in the plane.
   ellipses(context, view, selection, near) {
-    const logVariance = this.page.data.get("log_variance"), xy = this.page.data.get("xy");
+    const logVariance = this.page.data.get("log_variance"),
+      xy = this.page.data.get("xy");
     if (!logVariance) return;
     const { dims, latentDim } = this.page.facts;
-    const chosen = new Set([...(selection && selection.indices.length <= MOST_ELLIPSES ? selection.indices : []), ...near]);
+    const chosen = new Set([
+      ...(selection && selection.indices.length <= MOST_ELLIPSES ? selection.indices : []),
+      ...near,
+    ]);
     context.lineWidth = 1.2;
     for (const i of chosen) {
       const [rx, ry] = dims.map((d) => Math.exp(logVariance[i * latentDim + d] / 2) * view.scale);
       context.strokeStyle = this.ink;
       context.beginPath();
-      context.ellipse(...view.toScreen(xy[2 * i], xy[2 * i + 1]), Math.max(rx, 0.5), Math.max(ry, 0.5), 0, 0, 2 * Math.PI);
+      context.ellipse(
+        ...view.toScreen(xy[2 * i], xy[2 * i + 1]),
+        Math.max(rx, 0.5),
+        Math.max(ry, 0.5),
+        0,
+        0,
+        2 * Math.PI,
+      );
       context.stroke();
     }
   }
 
   ring(context, view, i, radius, colour) {
-    const xy = this.page.data.get("xy"), [x, y] = view.toScreen(xy[2 * i], xy[2 * i + 1]);
-    for (const [width, ink] of [[4, this.paper], [2, colour]]) {
+    const xy = this.page.data.get("xy"),
+      [x, y] = view.toScreen(xy[2 * i], xy[2 * i + 1]);
+    for (const [width, ink] of [
+      [4, this.paper],
+      [2, colour],
+    ]) {
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
       Object.assign(context, { lineWidth: width, strokeStyle: ink });
@@ -192,13 +239,24 @@ export class Layers {
     Object.assign(context, { fillStyle: "#0b6a86", strokeStyle: this.paper, lineWidth: 1.5 });
     context.fill();
     context.stroke();
-    Object.assign(context, { fillStyle: "#fff", textAlign: "center", textBaseline: "middle", font: `600 11px ${this.font.slice(5)}` });
+    Object.assign(context, {
+      fillStyle: "#fff",
+      textAlign: "center",
+      textBaseline: "middle",
+      font: `600 11px ${this.font.slice(5)}`,
+    });
     context.fillText(name, px, py);
     context.font = this.font;
   }
 
   text(context, words, x, y, align, colour = this.colours.label) {
-    Object.assign(context, { textAlign: align, textBaseline: "alphabetic", fillStyle: colour, strokeStyle: this.colours.halo, lineWidth: 3 });
+    Object.assign(context, {
+      textAlign: align,
+      textBaseline: "alphabetic",
+      fillStyle: colour,
+      strokeStyle: this.colours.halo,
+      lineWidth: 3,
+    });
     const dash = context.getLineDash();
     context.setLineDash([]);
     context.strokeText(words, x, y);
@@ -211,19 +269,22 @@ export class Layers {
 
 export function corners(polygon, view) {
   const screen = new Array(polygon.length);
-  for (let k = 0; k < polygon.length; k += 2) [screen[k], screen[k + 1]] = view.toScreen(polygon[k], polygon[k + 1]);
+  for (let k = 0; k < polygon.length; k += 2)
+    [screen[k], screen[k + 1]] = view.toScreen(polygon[k], polygon[k + 1]);
   return screen;
 }
 
 // Where the mean of each class lies on the map; null for a class without points.
 function classMeans({ data, facts }) {
-  const labels = data.get("label"), xy = data.get("xy");
+  const labels = data.get("label"),
+    xy = data.get("xy");
   const sums = facts.classNames.map(() => [0, 0, 0]);
-  if (labels) labels.forEach((label, i) => {
-    if (label < 0) return;
-    sums[label][0] += xy[2 * i];
-    sums[label][1] += xy[2 * i + 1];
-    sums[label][2]++;
-  });
+  if (labels)
+    labels.forEach((label, i) => {
+      if (label < 0) return;
+      sums[label][0] += xy[2 * i];
+      sums[label][1] += xy[2 * i + 1];
+      sums[label][2]++;
+    });
   return sums.map(([x, y, count]) => (count ? [x / count, y / count] : null));
 }

@@ -9,7 +9,18 @@ export const MIDDLE = 128; // the index of every value of a column that does not
 
 // Ten points along cividis (Nuñez, Anderton & Renslow 2018, doi:10.1371/journal.pone.0199239), from the least to the
 // most; its lightness rises evenly and it looks much the same with and without colour blindness.
-const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
+const CIVIDIS = [
+  "#00224e",
+  "#123570",
+  "#3b496c",
+  "#575d6d",
+  "#707173",
+  "#8a8678",
+  "#a59c74",
+  "#c3b369",
+  "#e1cc55",
+  "#fee838",
+];
 
 const SHADES = [0, -0.4, 0.45]; // of one colour: as it is, towards black, towards white
 const RAMPS = { viridis: heat, cividis };
@@ -19,12 +30,17 @@ const RAMPS = { viridis: heat, cividis };
 // Colours for classes 0 to count - 1 after the grey. Petroff's ten first, the same ones a class has everywhere in the
 // explorer; the next ten are darker and then lighter shades of them; after thirty they start again.
 export function categorical(count) {
-  return Uint32Array.from([NONE, ...Array.from({ length: count }, (_, c) => classColour(c))], (colour) => pixel(colour));
+  return Uint32Array.from([NONE, ...Array.from({ length: count }, (_, c) => classColour(c))], (colour) =>
+    pixel(colour),
+  );
 }
 
 export function classColour(label) {
-  const shade = SHADES[Math.floor(label / CLASSES.length) % SHADES.length], to = shade < 0 ? 0 : 255;
-  const mixed = channels(CLASSES[label % CLASSES.length]).map((value) => Math.round(value + Math.abs(shade) * (to - value)));
+  const shade = SHADES[Math.floor(label / CLASSES.length) % SHADES.length],
+    to = shade < 0 ? 0 : 255;
+  const mixed = channels(CLASSES[label % CLASSES.length]).map((value) =>
+    Math.round(value + Math.abs(shade) * (to - value)),
+  );
   return hex(mixed);
 }
 
@@ -48,7 +64,8 @@ export function scaled(values, { low, high } = {}) {
   const [first, last] = quantiles(values, [0.01, 0.99]);
   low ??= first;
   high ??= last;
-  const colours = new Uint8Array(values.length), perUnit = high > low ? 254 / (high - low) : 0;
+  const colours = new Uint8Array(values.length),
+    perUnit = high > low ? 254 / (high - low) : 0;
   let missing = 0;
   for (let i = 0; i < colours.length; i++) {
     const value = values[i];
@@ -66,7 +83,8 @@ export function gradient(name = "cividis") {
 }
 
 function cividis(share) {
-  const place = share * (CIVIDIS.length - 1), below = Math.min(Math.floor(place), CIVIDIS.length - 2);
+  const place = share * (CIVIDIS.length - 1),
+    below = Math.min(Math.floor(place), CIVIDIS.length - 2);
   const [from, to] = [channels(CIVIDIS[below]), channels(CIVIDIS[below + 1])];
   return pixel(hex(from.map((value, i) => Math.round(value + (place - below) * (to[i] - value)))));
 }

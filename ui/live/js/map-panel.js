@@ -1,8 +1,8 @@
 // What the place under the pointer decodes to, and what is known of the point there.
 
+import { paint } from "./paint.js";
 import { Channel, DECODE } from "./socket.js";
 import { Trust } from "./trust.js";
-import { paint } from "./paint.js";
 
 const REST_MS = 90; // the pointer rests: time for what takes longer than a decode
 
@@ -37,7 +37,8 @@ export class Panel {
       onStatus: (connected) => page.say(connected ? "" : "Waiting for the server…"),
     });
     this.trust = new Trust(this.find(".trust"));
-    const on = (selector, act) => this.find(selector).addEventListener("click", () => this.target && act(this.target));
+    const on = (selector, act) =>
+      this.find(selector).addEventListener("click", () => this.target && act(this.target));
     on(".explore", ({ code }) => page.act("explore", code));
     on(".end-a", ({ code }) => page.act("a", code));
     on(".end-b", ({ code }) => page.act("b", code));
@@ -79,12 +80,20 @@ export class Panel {
   }
 
   ask(target) {
-    const { data, facts } = this.page, width = facts.latentDim;
+    const { data, facts } = this.page,
+      width = facts.latentDim;
     const own = target.point >= 0 ? data.code(target.point) : null;
     const payload = new Float32Array(width * (own ? 2 : 1));
     payload.set(target.code);
     if (own) payload.set(own, width);
-    this.channel.ask({ model: facts.model.id, kind: DECODE, count: own ? 2 : 1, width, payload, tag: target });
+    this.channel.ask({
+      model: facts.model.id,
+      kind: DECODE,
+      count: own ? 2 : 1,
+      width,
+      payload,
+      tag: target,
+    });
   }
 
   draw(answer, target) {
@@ -107,9 +116,13 @@ export class Panel {
   }
 
   words(target, nearest) {
-    const { facts } = this.page, number = (value) => value.toFixed(2).replace("-", "−");
-    const parts = Number.isFinite(target.x) ? [`${facts.axisNames[0]} ${number(target.x)} · ${facts.axisNames[1]} ${number(target.y)}`] : [];
-    if (target.distance !== null) parts.push(`between encoded points; the nearest is ${number(target.distance)} away on the map`);
+    const { facts } = this.page,
+      number = (value) => value.toFixed(2).replace("-", "−");
+    const parts = Number.isFinite(target.x)
+      ? [`${facts.axisNames[0]} ${number(target.x)} · ${facts.axisNames[1]} ${number(target.y)}`]
+      : [];
+    if (target.distance !== null)
+      parts.push(`between encoded points; the nearest is ${number(target.distance)} away on the map`);
     if (nearest !== null) {
       const { typical } = this.page;
       const far = typical ? `, ${(nearest / typical).toFixed(1)} × the usual gap` : "";
@@ -140,7 +153,9 @@ export class Panel {
       const column = data.get(name);
       if (column && Number.isFinite(column[i])) rows.push([title, column[i].toPrecision(3) + unit]);
     }
-    this.find(".point .facts").replaceChildren(...rows.flatMap(([name, value]) => [cell("dt", name), cell("dd", value)]));
+    this.find(".point .facts").replaceChildren(
+      ...rows.flatMap(([name, value]) => [cell("dt", name), cell("dd", value)]),
+    );
   }
 
   async fetchOriginal(i) {
@@ -148,7 +163,8 @@ export class Panel {
     if (!facts.originals || this.item?.i === i) return;
     try {
       const answer = await data.ask(`item/${i}`);
-      const buffer = await answer.arrayBuffer(), view = new DataView(buffer);
+      const buffer = await answer.arrayBuffer(),
+        view = new DataView(buffer);
       if (this.target?.point !== i) return; // the panel speaks of another one by now
       const [height, width, channels] = [0, 2, 4].map((at) => view.getUint16(at, true));
       this.item = { i };
@@ -162,9 +178,11 @@ export class Panel {
   // --- the rest ---------------------------------------------------------------------------------------------
 
   ends() {
-    const { a, b } = this.page.facts.ends, set = [a && "A", b && "B"].filter(Boolean);
+    const { a, b } = this.page.facts.ends,
+      set = [a && "A", b && "B"].filter(Boolean);
     this.find(".ends").hidden = !set.length;
-    this.find(".ends").textContent = set.length === 2 ? "A and B are set." : `${set[0]} is set; set the other end too.`;
+    this.find(".ends").textContent =
+      set.length === 2 ? "A and B are set." : `${set[0]} is set; set the other end too.`;
     this.find(".end-a").setAttribute("aria-pressed", String(Boolean(a)));
     this.find(".end-b").setAttribute("aria-pressed", String(Boolean(b)));
   }
@@ -173,9 +191,20 @@ export class Panel {
     this.page.say("UMAP is looking for the code behind this place…");
     try {
       const { code, inside } = await this.page.data.json(`inverse?x=${x}&y=${y}`);
-      this.page.pinned = { x, y, code: Float32Array.from(code), distance: null, point: -1, words: inside ? "UMAP's own inverse of this place, decoded" : "this place, decoded" };
+      this.page.pinned = {
+        x,
+        y,
+        code: Float32Array.from(code),
+        distance: null,
+        point: -1,
+        words: inside ? "UMAP's own inverse of this place, decoded" : "this place, decoded",
+      };
       this.page.follow();
-      this.page.say(inside ? "Decoded from UMAP's own inverse." : "UMAP's inverse does not reach this place; it is interpolated from the points around it.");
+      this.page.say(
+        inside
+          ? "Decoded from UMAP's own inverse."
+          : "UMAP's inverse does not reach this place; it is interpolated from the points around it.",
+      );
       this.page.stage.redraw("marks");
     } catch (error) {
       if (error.name !== "AbortError") this.page.say(error.message);
@@ -195,7 +224,10 @@ export class Panel {
 }
 
 const NUMBERS = [
-  ["error", "squared error", ""], ["kl", "KL", " nats"], ["log_prior", "log p(z)", " nats"], ["spread", "posterior spread", ""],
+  ["error", "squared error", ""],
+  ["kl", "KL", " nats"],
+  ["log_prior", "log p(z)", " nats"],
+  ["spread", "posterior spread", ""],
 ];
 
 function cell(tag, text) {

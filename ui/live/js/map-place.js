@@ -29,16 +29,22 @@ export class Places {
   }
 
   lifted(x, y) {
-    const code = this.base.slice(), { axes } = this.facts, at = this.place(this.base);
+    const code = this.base.slice(),
+      { axes } = this.facts,
+      at = this.place(this.base);
     [x - at[0], y - at[1]].forEach((step, k) => axes[k].forEach((part, d) => (code[d] += step * part)));
     return code;
   }
 
   interpolated(x, y) {
-    const codes = this.data.get("codes"), xy = this.data.get("xy"), width = this.data.width;
+    const codes = this.data.get("codes"),
+      xy = this.data.get("xy"),
+      width = this.data.width;
     if (!codes) return null;
-    const indices = this.index.knn(x, y, AROUND + 1), away = Array.from(indices, (i) => Math.hypot(xy[2 * i] - x, xy[2 * i + 1] - y));
-    const code = new Float32Array(width), weights = shepard(away);
+    const indices = this.index.knn(x, y, AROUND + 1),
+      away = Array.from(indices, (i) => Math.hypot(xy[2 * i] - x, xy[2 * i + 1] - y));
+    const code = new Float32Array(width),
+      weights = shepard(away);
     weights.forEach((weight, k) => {
       for (let d = 0; d < width; d++) code[d] += weight * codes[indices[k] * width + d];
     });
@@ -47,15 +53,20 @@ export class Places {
 
   // The other way round for maps without axes: the mean place of the nearest codes.
   weighted(code) {
-    const found = this.nearest(code, AROUND + 1), xy = this.data.get("xy");
+    const found = this.nearest(code, AROUND + 1),
+      xy = this.data.get("xy");
     if (!found) return null;
     const weights = shepard(found.map(({ distance }) => distance));
-    return [0, 1].map((side) => weights.reduce((sum, weight, k) => sum + weight * xy[2 * found[k].i + side], 0));
+    return [0, 1].map((side) =>
+      weights.reduce((sum, weight, k) => sum + weight * xy[2 * found[k].i + side], 0),
+    );
   }
 
   // The encoded points nearest to a code, in the latent space itself; exact, by looking at all of them.
   nearest(code, count = 1) {
-    const codes = this.data.get("codes"), width = this.data.width, n = this.data.n;
+    const codes = this.data.get("codes"),
+      width = this.data.width,
+      n = this.data.n;
     if (!codes) return null;
     const found = [];
     let worst = Infinity;
@@ -74,7 +85,9 @@ export class Places {
 
   // How far a point is from the slice through the base that the map shows, in the latent space.
   across(i) {
-    const code = this.data.code(i), at = this.place(code), here = this.lifted(at[0], at[1]);
+    const code = this.data.code(i),
+      at = this.place(code),
+      here = this.lifted(at[0], at[1]);
     return Math.sqrt(here.reduce((sum, value, d) => sum + (value - code[d]) ** 2, 0));
   }
 }

@@ -28,17 +28,29 @@ export function draw(image, points, view, { palette, visible = null, size = 1, c
   const canvas = { pixels: signed(image.pixels), width: image.width, height: image.height };
   const { xy, classes = null, weight = null, order = null } = points;
   const colours = points.colours ?? new Uint8Array(xy.length >> 1);
-  const mask = classes && visible, inks = inksOf(palette, classes ? null : visible);
-  const side = Math.min(Math.max(Math.round(size), 1), LARGEST), place = placeOf(image, view);
+  const mask = classes && visible,
+    inks = inksOf(palette, classes ? null : visible);
+  const side = Math.min(Math.max(Math.round(size), 1), LARGEST),
+    place = placeOf(image, view);
   const opaque = weight === null && palette.every((ink) => ink >>> 24 === 255);
-  if (side === 1 && opaque && order === null) return drawDots(canvas, xy, colours, classes, mask, inks, place);
-  return drawStamps(canvas, { xy, colours, classes, weight, order }, mask, inks, place, stamp(side, image.width));
+  if (side === 1 && opaque && order === null)
+    return drawDots(canvas, xy, colours, classes, mask, inks, place);
+  return drawStamps(
+    canvas,
+    { xy, colours, classes, weight, order },
+    mask,
+    inks,
+    place,
+    stamp(side, image.width),
+  );
 }
 
 // How visible a point at some distance from the slice is: 255 on it, fading as a Gaussian with deviation `reach`.
 export function fade(distances, reach) {
-  const weight = new Uint8Array(distances.length), factor = -0.5 / (reach * reach);
-  for (let i = 0; i < weight.length; i++) weight[i] = Math.round(255 * Math.exp(factor * distances[i] * distances[i]));
+  const weight = new Uint8Array(distances.length),
+    factor = -0.5 / (reach * reach);
+  for (let i = 0; i < weight.length; i++)
+    weight[i] = Math.round(255 * Math.exp(factor * distances[i] * distances[i]));
   return weight;
 }
 
@@ -46,12 +58,15 @@ const signed = (pixels) => new Int32Array(pixels.buffer, pixels.byteOffset, pixe
 
 // The palette as 256 inks; 0 is a hidden one.
 function inksOf(palette, visible) {
-  return Int32Array.from({ length: 256 }, (_, i) => (visible && !visible[i] ? 0 : palette[i % palette.length]));
+  return Int32Array.from({ length: 256 }, (_, i) =>
+    visible && !visible[i] ? 0 : palette[i % palette.length],
+  );
 }
 
 // px = x * sx + ox and py = oy - y * sy, in the image's pixels.
 function placeOf({ width, height }, view) {
-  const sx = (view.scale * width) / view.width, sy = (view.scale * height) / view.height;
+  const sx = (view.scale * width) / view.width,
+    sy = (view.scale * height) / view.height;
   return { sx, sy, ox: width / 2 - view.x * sx, oy: height / 2 + view.y * sy };
 }
 
@@ -59,7 +74,8 @@ function drawDots({ pixels, width, height }, xy, colours, classes, mask, inks, {
   const end = xy.length >> 1;
   let inside = 0;
   for (let i = 0; i < end; i++) {
-    const px = xy[2 * i] * sx + ox, py = oy - xy[2 * i + 1] * sy;
+    const px = xy[2 * i] * sx + ox,
+      py = oy - xy[2 * i + 1] * sy;
     if (!(px >= 0 && px < width && py >= 0 && py < height)) continue; // NaN too
     const ink = inks[colours[i]];
     if (ink === 0 || (mask !== null && !mask[classes[i]])) continue;
@@ -70,19 +86,24 @@ function drawDots({ pixels, width, height }, xy, colours, classes, mask, inks, {
 }
 
 function drawStamps(image, { xy, colours, classes, weight, order }, mask, inks, { sx, sy, ox, oy }, shape) {
-  const { pixels, width, height } = image, { side, solid, offsets, coverage } = shape;
-  const back = (side - 1) / 2, count = order ? order.length : xy.length >> 1, all = offsets.length;
+  const { pixels, width, height } = image,
+    { side, solid, offsets, coverage } = shape;
+  const back = (side - 1) / 2,
+    count = order ? order.length : xy.length >> 1,
+    all = offsets.length;
   let inside = 0;
   for (let k = 0; k < count; k++) {
     const i = order === null ? k : order[k];
-    const px = xy[2 * i] * sx + ox, py = oy - xy[2 * i + 1] * sy;
+    const px = xy[2 * i] * sx + ox,
+      py = oy - xy[2 * i + 1] * sy;
     if (!(px > -side && px < width + side && py > -side && py < height + side)) continue;
     const ink = inks[colours[i]];
     if (ink === 0 || (mask !== null && !mask[classes[i]])) continue;
     const alpha = weight === null ? ink >>> 24 : times(ink >>> 24, weight[i]);
     if (alpha === 0) continue;
     if (px >= 0 && px < width && py >= 0 && py < height) inside++;
-    const left = Math.floor(px - back), top = Math.floor(py - back);
+    const left = Math.floor(px - back),
+      top = Math.floor(py - back);
     if (left < 0 || top < 0 || left + side > width || top + side > height) {
       clipped(image, left, top, ink, alpha, shape);
       continue;
@@ -101,7 +122,8 @@ function drawStamps(image, { xy, colours, classes, weight, order }, mask, inks, 
 // A stamp that the image's edge cuts.
 function clipped({ pixels, width, height }, left, top, ink, alpha, { columns, rows, coverage }) {
   for (let s = 0; s < coverage.length; s++) {
-    const x = left + columns[s], y = top + rows[s];
+    const x = left + columns[s],
+      y = top + rows[s];
     if (x < 0 || y < 0 || x >= width || y >= height) continue;
     pixels[y * width + x] = over(pixels[y * width + x], ink, times(alpha, coverage[s]));
   }
@@ -137,12 +159,17 @@ function stamp(side, width) {
 
 function makeStamp(side, width) {
   const all = Array.from({ length: side * side }, (_, i) => ({ x: i % side, y: Math.floor(i / side) }));
-  const pixels = all.map(({ x, y }) => ({ x, y, share: side <= 2 ? 255 : Math.round(255 * covered(x, y, side / 2)) }))
-    .filter(({ share }) => share > 0).sort((a, b) => b.share - a.share);
+  const pixels = all
+    .map(({ x, y }) => ({ x, y, share: side <= 2 ? 255 : Math.round(255 * covered(x, y, side / 2)) }))
+    .filter(({ share }) => share > 0)
+    .sort((a, b) => b.share - a.share);
   return {
-    side, solid: pixels.filter(({ share }) => share === 255).length,
-    columns: Int32Array.from(pixels, ({ x }) => x), rows: Int32Array.from(pixels, ({ y }) => y),
-    offsets: Int32Array.from(pixels, ({ x, y }) => y * width + x), coverage: Uint8Array.from(pixels, ({ share }) => share),
+    side,
+    solid: pixels.filter(({ share }) => share === 255).length,
+    columns: Int32Array.from(pixels, ({ x }) => x),
+    rows: Int32Array.from(pixels, ({ y }) => y),
+    offsets: Int32Array.from(pixels, ({ x, y }) => y * width + x),
+    coverage: Uint8Array.from(pixels, ({ share }) => share),
   };
 }
 
@@ -150,7 +177,8 @@ function makeStamp(side, width) {
 function covered(x, y, r) {
   let hits = 0;
   for (let i = 0; i < FINE * FINE; i++) {
-    const dx = x + ((i % FINE) + 0.5) / FINE - r, dy = y + (Math.floor(i / FINE) + 0.5) / FINE - r;
+    const dx = x + ((i % FINE) + 0.5) / FINE - r,
+      dy = y + (Math.floor(i / FINE) + 0.5) / FINE - r;
     hits += dx * dx + dy * dy <= r * r;
   }
   return hits / (FINE * FINE);

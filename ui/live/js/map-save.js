@@ -14,14 +14,16 @@ export class Save {
   constructor(root, page) {
     this.page = page;
     this.root = root.querySelector(".save");
-    for (const button of this.root.querySelectorAll("button")) button.addEventListener("click", () => this[button.dataset.as]());
+    for (const button of this.root.querySelectorAll("button"))
+      button.addEventListener("click", () => this[button.dataset.as]());
     this.root.addEventListener("focusout", (event) => {
       if (!this.root.contains(event.relatedTarget)) this.root.open = false;
     });
   }
 
   begin() {
-    for (const suffix of ["csv", "parquet"]) this.root.querySelector(`.${suffix}`).href = `/maps/${this.page.data.id}/points.${suffix}`;
+    for (const suffix of ["csv", "parquet"])
+      this.root.querySelector(`.${suffix}`).href = `/maps/${this.page.data.id}/points.${suffix}`;
   }
 
   get name() {
@@ -30,7 +32,9 @@ export class Save {
   }
 
   png() {
-    const { stage, layers } = this.page, canvas = document.createElement("canvas"), { back, points, marks } = stage.layers;
+    const { stage, layers } = this.page,
+      canvas = document.createElement("canvas"),
+      { back, points, marks } = stage.layers;
     [canvas.width, canvas.height] = [back.canvas.width, back.canvas.height];
     const context = canvas.getContext("2d");
     context.fillStyle = layers.paper;
@@ -40,23 +44,37 @@ export class Save {
   }
 
   svg() {
-    const { stage, layers } = this.page, { view } = stage, { width, height } = view;
-    const lines = gridLines(view), ink = layers.ink;
+    const { stage, layers } = this.page,
+      { view } = stage,
+      { width, height } = view;
+    const lines = gridLines(view),
+      ink = layers.ink;
     const grid = [
-      ...lines.x.map(({ at, text }) => `<line x1="${px(at)}" x2="${px(at)}" y2="${height}"/><text x="${px(at)}" y="${height - 4}" text-anchor="middle">${text}</text>`),
-      ...lines.y.map(({ at, text }) => `<line y1="${px(at)}" y2="${px(at)}" x2="${width}"/><text x="4" y="${px(at + 4)}">${text}</text>`),
+      ...lines.x.map(
+        ({ at, text }) =>
+          `<line x1="${px(at)}" x2="${px(at)}" y2="${height}"/><text x="${px(at)}" y="${height - 4}" text-anchor="middle">${text}</text>`,
+      ),
+      ...lines.y.map(
+        ({ at, text }) =>
+          `<line y1="${px(at)}" y2="${px(at)}" x2="${width}"/><text x="4" y="${px(at + 4)}">${text}</text>`,
+      ),
     ].join("");
-    const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">` +
+    const svg =
+      `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">` +
       `<rect width="100%" height="100%" fill="${layers.paper}"/><g stroke="${ink}" stroke-opacity="0.12" fill="${ink}" font-family="sans-serif" font-size="11">` +
       `${grid.replaceAll("<text", '<text stroke="none"')}</g>${this.circles(view)}</svg>`;
     offer(new Blob([svg], { type: "image/svg+xml" }), `${this.name}.svg`);
   }
 
   circles(view) {
-    const { stage, colours, data } = this.page, xy = data.get("xy"), accept = colours.accept;
-    const { left, right, bottom, top } = view.bounds, radius = Math.max(stage.style.size / 2, 0.7);
+    const { stage, colours, data } = this.page,
+      xy = data.get("xy"),
+      accept = colours.accept;
+    const { left, right, bottom, top } = view.bounds,
+      radius = Math.max(stage.style.size / 2, 0.7);
     const inside = stage.index.inRect({ left, right, bottom, top }, { accept });
-    if (inside.length > MOST_CIRCLES) return `<image width="${view.width}" height="${view.height}" href="${stage.layers.points.canvas.toDataURL()}"/>`;
+    if (inside.length > MOST_CIRCLES)
+      return `<image width="${view.width}" height="${view.height}" href="${stage.layers.points.canvas.toDataURL()}"/>`;
     const one = (i) => {
       const [x, y] = view.toScreen(xy[2 * i], xy[2 * i + 1]);
       return `<circle cx="${px(x)}" cy="${px(y)}" r="${radius}" fill="${colours.of(i)}"/>`;

@@ -15,7 +15,8 @@ export class Search {
     Object.assign(this, { page, kind: null });
     this.root = root.querySelector(".search");
     this.results = this.root.querySelector(".results");
-    for (const button of this.root.querySelectorAll("button")) button.addEventListener("click", () => this.toggle(button.dataset.kind));
+    for (const button of this.root.querySelectorAll("button"))
+      button.addEventListener("click", () => this.toggle(button.dataset.kind));
   }
 
   begin() {
@@ -31,7 +32,8 @@ export class Search {
   }
 
   press() {
-    for (const button of this.root.querySelectorAll("button[data-kind]")) button.setAttribute("aria-pressed", String(button.dataset.kind === this.kind));
+    for (const button of this.root.querySelectorAll("button[data-kind]"))
+      button.setAttribute("aria-pressed", String(button.dataset.kind === this.kind));
   }
 
   async fill(kind) {
@@ -49,7 +51,8 @@ export class Search {
   }
 
   row({ i, label, words }) {
-    const row = document.createElement("li"), button = document.createElement("button");
+    const row = document.createElement("li"),
+      button = document.createElement("button");
     button.type = "button";
     const name = label >= 0 ? `${this.page.facts.classNames[label]} · ` : "";
     button.textContent = `${name}no. ${(i + 1).toLocaleString("en")} · ${words}`;

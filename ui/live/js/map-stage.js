@@ -4,14 +4,16 @@
 //   back    axes, decoded tiles, density and prior contours      points  the points, pixel by pixel
 //   marks   selection, ellipses, pins, the crosshair             beside  the decoded picture next to the pointer
 
+import { robustBounds } from "./map-bounds.js";
+import { area, box, boxPolygon, simplify } from "./map-lasso.js";
 import { draw, makeImage } from "./map-raster.js";
 import { View } from "./map-view.js";
-import { robustBounds } from "./map-bounds.js";
-import { simplify, box, boxPolygon, area } from "./map-lasso.js";
 
 export const MOVE = "onpointerrawupdate" in window ? "pointerrawupdate" : "pointermove";
 const CLICK_PX = 4; // a press that moves less is a click
-const WHEEL = 0.0015, KEY_ZOOM = 1.25, STEP = 0.02; // of the screen, per arrow key
+const WHEEL = 0.0015,
+  KEY_ZOOM = 1.25,
+  STEP = 0.02; // of the screen, per arrow key
 const HIT_PX = 8; // so near is on a point
 const LASSO_PX = 1.5; // corners nearer to the line than this are dropped
 const SMALLEST = 30; // square px; a smaller lasso is a click
@@ -28,9 +30,23 @@ export class Stage {
   // page: { hover(place or null, point, screen, live), pin(), escape(), select(polygon), viewed(), drew(count),
   //         background(context, view, zoom), foreground(context, view) }
   constructor(root, page) {
-    Object.assign(this, { page, tool: "pan", view: null, home: null, size: null, style: null, drawn: 0, redraws: 0 });
+    Object.assign(this, {
+      page,
+      tool: "pan",
+      view: null,
+      home: null,
+      size: null,
+      style: null,
+      drawn: 0,
+      redraws: 0,
+    });
     this.element = root.querySelector(".stage");
-    this.layers = Object.fromEntries(["back", "points", "marks"].map((name) => [name, this.element.querySelector(`.${name}`).getContext("2d")]));
+    this.layers = Object.fromEntries(
+      ["back", "points", "marks"].map((name) => [
+        name,
+        this.element.querySelector(`.${name}`).getContext("2d"),
+      ]),
+    );
     this.fingers = new Map(); // pointer id -> [x, y]
     this.stale = new Set();
     this.observer = new ResizeObserver(() => this.resize());
@@ -52,7 +68,8 @@ export class Stage {
     if (!width || !height) return;
     this.ratio = Math.max(1, Math.min(window.devicePixelRatio, 2));
     this.image = makeImage(Math.round(width * this.ratio), Math.round(height * this.ratio));
-    for (const { canvas } of Object.values(this.layers)) [canvas.width, canvas.height] = [this.image.width, this.image.height];
+    for (const { canvas } of Object.values(this.layers))
+      [canvas.width, canvas.height] = [this.image.width, this.image.height];
     if (this.home) this.home = this.home.resized(width, height);
     this.view = this.view ? this.view.resized(width, height) : View.fit(null, width, height);
     this.redraw("back", "points", "marks");
@@ -68,17 +85,22 @@ export class Stage {
   paint() {
     this.frame = null;
     if (!this.points || !this.image) return;
-    const stale = new Set(this.stale), { back, points, marks } = this.layers;
+    const stale = new Set(this.stale),
+      { back, points, marks } = this.layers;
     this.stale.clear();
     if (stale.has("points")) {
-      this.drawn = draw(this.image, this.points, this.view, { ...this.style, size: this.style.size * this.ratio });
+      this.drawn = draw(this.image, this.points, this.view, {
+        ...this.style,
+        size: this.style.size * this.ratio,
+      });
       points.putImageData(this.image.data, 0, 0);
       this.redraws++;
       this.page.drew(this.drawn);
     }
     if (stale.has("back")) this.page.background(back, this.view, this.zoom);
     if (stale.has("marks")) this.foreground(marks);
-    if (stale.has("points") && !performance.getEntriesByName("first-map").length) performance.mark("first-map");
+    if (stale.has("points") && !performance.getEntriesByName("first-map").length)
+      performance.mark("first-map");
   }
 
   foreground(context) {
@@ -144,7 +166,12 @@ export class Stage {
     this.fingers.set(event.pointerId, at);
     if (this.fingers.size === 2) return this.pinch();
     const tool = event.shiftKey && this.tool === "pan" ? "lasso" : this.tool;
-    this.pressed = { at, view: this.view, tool: event.pointerType === "touch" && tool === "pan" ? "probe" : tool, moved: false };
+    this.pressed = {
+      at,
+      view: this.view,
+      tool: event.pointerType === "touch" && tool === "pan" ? "probe" : tool,
+      moved: false,
+    };
   }
 
   move(event) {
@@ -152,7 +179,8 @@ export class Stage {
     const at = this.at(event);
     if (this.fingers.has(event.pointerId)) this.fingers.set(event.pointerId, at);
     if (this.spread) return this.pinching();
-    if (!this.pressed || this.pressed.tool === "probe") return this.point(at, this.pressed ? true : undefined);
+    if (!this.pressed || this.pressed.tool === "probe")
+      return this.point(at, this.pressed ? true : undefined);
     const [dx, dy] = [at[0] - this.pressed.at[0], at[1] - this.pressed.at[1]];
     if (!this.pressed.moved && Math.hypot(dx, dy) < CLICK_PX) return;
     this.pressed.moved = true;
@@ -179,7 +207,9 @@ export class Stage {
   }
 
   release(event) {
-    const { pressed, lasso } = this, at = this.at(event), spread = this.spread;
+    const { pressed, lasso } = this,
+      at = this.at(event),
+      spread = this.spread;
     this.drop(event);
     if (!pressed || spread) return;
     if (lasso && area(lasso.screen) > SMALLEST) return this.enclose(lasso.screen, pressed);
@@ -198,9 +228,11 @@ export class Stage {
 
   enclose(screen, { tool, at }) {
     if (tool === "zoom") return this.look(this.view.zoomBox(at[0], at[1], screen[4], screen[5]));
-    const corners = tool === "box" ? boxPolygon(box(at[0], at[1], screen[4], screen[5])) : simplify(screen, LASSO_PX);
+    const corners =
+      tool === "box" ? boxPolygon(box(at[0], at[1], screen[4], screen[5])) : simplify(screen, LASSO_PX);
     const places = Float64Array.from(corners);
-    for (let k = 0; k < places.length; k += 2) [places[k], places[k + 1]] = this.view.toPlace(corners[k], corners[k + 1]);
+    for (let k = 0; k < places.length; k += 2)
+      [places[k], places[k + 1]] = this.view.toPlace(corners[k], corners[k + 1]);
     this.page.select(places);
   }
 
@@ -219,13 +251,18 @@ export class Stage {
   pinch() {
     this.pressed = this.lasso = null;
     const [a, b] = [...this.fingers.values()];
-    this.spread = { view: this.view, middle: middle(a, b), distance: Math.max(Math.hypot(a[0] - b[0], a[1] - b[1]), 1) };
+    this.spread = {
+      view: this.view,
+      middle: middle(a, b),
+      distance: Math.max(Math.hypot(a[0] - b[0], a[1] - b[1]), 1),
+    };
   }
 
   pinching() {
     const [a, b] = [...this.fingers.values()];
     if (!b) return;
-    const { view, middle: from, distance } = this.spread, to = middle(a, b);
+    const { view, middle: from, distance } = this.spread,
+      to = middle(a, b);
     const factor = Math.hypot(a[0] - b[0], a[1] - b[1]) / distance;
     this.look(view.zoomAt(...from, factor).pan(to[0] - from[0], to[1] - from[1]));
   }
@@ -236,8 +273,13 @@ export class Stage {
     if (!this.points || event.ctrlKey || event.metaKey || event.altKey) return;
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const act = {
-      "+": () => this.zoomBy(KEY_ZOOM), "=": () => this.zoomBy(KEY_ZOOM), "-": () => this.zoomBy(1 / KEY_ZOOM),
-      0: () => this.reset(), Enter: () => this.page.pin(), " ": () => this.page.pin(), Escape: () => this.page.escape(),
+      "+": () => this.zoomBy(KEY_ZOOM),
+      "=": () => this.zoomBy(KEY_ZOOM),
+      "-": () => this.zoomBy(1 / KEY_ZOOM),
+      0: () => this.reset(),
+      Enter: () => this.page.pin(),
+      " ": () => this.page.pin(),
+      Escape: () => this.page.escape(),
     }[event.key];
     if (!act && !steps[event.key]) return;
     event.preventDefault();
@@ -246,9 +288,13 @@ export class Stage {
   }
 
   step(dx, dy) {
-    const { width, height } = this.view, stride = STEP * Math.min(width, height);
+    const { width, height } = this.view,
+      stride = STEP * Math.min(width, height);
     const from = this.cross ? this.view.toScreen(...this.cross) : (this.pointer ?? [width / 2, height / 2]);
-    const to = [Math.min(Math.max(from[0] + dx * stride, 0), width), Math.min(Math.max(from[1] + dy * stride, 0), height)];
+    const to = [
+      Math.min(Math.max(from[0] + dx * stride, 0), width),
+      Math.min(Math.max(from[1] + dy * stride, 0), height),
+    ];
     this.pointer = to;
     this.cross = this.view.toPlace(...to);
     this.page.hover(this.cross, this.hit(...to), to);
@@ -281,7 +327,12 @@ function crosshair(context, [x, y], ink) {
   context.strokeStyle = ink;
   context.lineWidth = 1.5;
   context.beginPath();
-  for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+  for (const [dx, dy] of [
+    [1, 0],
+    [-1, 0],
+    [0, 1],
+    [0, -1],
+  ]) {
     context.moveTo(x + 4 * dx, y + 4 * dy);
     context.lineTo(x + 12 * dx, y + 12 * dy);
   }

@@ -1,7 +1,8 @@
 // What part of the map is on the screen. A view never changes: what moves it returns another one, so that undo is
 // a list of views and "is this already drawn?" a comparison. One scale serves both axes; y points up.
 
-const FARTHEST = 1 / 16, CLOSEST = 1e4; // of the scale that fits everything; closer than this float32 shows its steps
+const FARTHEST = 1 / 16,
+  CLOSEST = 1e4; // of the scale that fits everything; closer than this float32 shows its steps
 const PADDING = 24; // px
 const SMALLEST_BOX = 4; // px; a smaller one is a click
 
@@ -16,8 +17,13 @@ export class View {
   // The view that shows a box of places { left, bottom, right, top } (null: around 0) with `padding` px around it.
   static fit(bounds, width, height, padding = PADDING) {
     const { left, bottom, right, top } = bounds ?? { left: -1, bottom: -1, right: 1, top: 1 };
-    const across = right - left, up = top - bottom, room = (side) => Math.max(side - 2 * padding, side / 2, 1);
-    const scale = across > 0 || up > 0 ? Math.min(room(width) / across, room(height) / up) : room(Math.min(width, height)) / 2;
+    const across = right - left,
+      up = top - bottom,
+      room = (side) => Math.max(side - 2 * padding, side / 2, 1);
+    const scale =
+      across > 0 || up > 0
+        ? Math.min(room(width) / across, room(height) / up)
+        : room(Math.min(width, height)) / 2;
     return new View({ x: (left + right) / 2, y: (bottom + top) / 2, scale, width, height });
   }
 
@@ -46,14 +52,16 @@ export class View {
 
   // Zoom in (factor > 1) or out about a point of the screen, whose place stays where it is.
   zoomAt(px, py, factor) {
-    const [x, y] = this.toPlace(px, py), zoomed = this.with({ scale: this.scale * factor });
+    const [x, y] = this.toPlace(px, py),
+      zoomed = this.with({ scale: this.scale * factor });
     const [nowX, nowY] = zoomed.toPlace(px, py);
     return zoomed.with({ x: zoomed.x + x - nowX, y: zoomed.y + y - nowY });
   }
 
   // Fill the screen with the box between two points of it.
   zoomBox(px0, py0, px1, py1) {
-    const wide = Math.abs(px1 - px0), high = Math.abs(py1 - py0);
+    const wide = Math.abs(px1 - px0),
+      high = Math.abs(py1 - py0);
     if (Math.max(wide, high) < SMALLEST_BOX) return this;
     const [x, y] = this.toPlace((px0 + px1) / 2, (py0 + py1) / 2);
     return this.with({ x, y, scale: this.scale * Math.min(this.width / wide, this.height / high) });
@@ -66,7 +74,8 @@ export class View {
   }
 
   get bounds() {
-    const [left, top] = this.toPlace(0, 0), [right, bottom] = this.toPlace(this.width, this.height);
+    const [left, top] = this.toPlace(0, 0),
+      [right, bottom] = this.toPlace(this.width, this.height);
     return { left, bottom, right, top };
   }
 

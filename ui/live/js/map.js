@@ -3,22 +3,22 @@
 // Points come as binary arrays over our own route, pictures over the live socket; Python runs only when somebody leaves
 // for another page or sets an end of a path. What is shown stands in the address.
 
-import { Beside, BESIDE } from "./map-beside.js";
-import { Colours, COLOURS } from "./map-colours.js";
-import { Groups, GROUPS } from "./map-groups.js";
-import { Index } from "./map-index.js";
-import { Layers } from "./map-layers.js";
-import { MapData } from "./map-data.js";
-import { Panel, PANEL } from "./map-panel.js";
-import { Places } from "./map-place.js";
-import { Save, SAVE } from "./map-save.js";
-import { Remote, list } from "./remote.js";
-import { Search, SEARCH } from "./map-search.js";
-import { Stage, STAGE } from "./map-stage.js";
-import { Tiles } from "./map-tiles.js";
-import { fade } from "./map-raster.js";
 import { write } from "./address.js";
+import { BESIDE, Beside } from "./map-beside.js";
+import { COLOURS, Colours } from "./map-colours.js";
+import { MapData } from "./map-data.js";
+import { GROUPS, Groups } from "./map-groups.js";
+import { Index } from "./map-index.js";
 import { parsePolygon, polygonText, simplify } from "./map-lasso.js";
+import { Layers } from "./map-layers.js";
+import { PANEL, Panel } from "./map-panel.js";
+import { Places } from "./map-place.js";
+import { fade } from "./map-raster.js";
+import { SAVE, Save } from "./map-save.js";
+import { SEARCH, Search } from "./map-search.js";
+import { STAGE, Stage } from "./map-stage.js";
+import { Tiles } from "./map-tiles.js";
+import { list, Remote } from "./remote.js";
 
 const HISTORY = 100;
 const NEAREST = 12;
@@ -67,7 +67,10 @@ class MapPage {
     this.stage = new Stage(root, this);
     this.layers = new Layers(root, this);
     this.colours = new Colours(root, this);
-    this.tiles = new Tiles({ change: () => this.stage.redraw("back"), say: (sentence) => this.say(sentence) });
+    this.tiles = new Tiles({
+      change: () => this.stage.redraw("back"),
+      say: (sentence) => this.say(sentence),
+    });
     this.beside = new Beside(root, this);
     this.panel = new Panel(this.find(".panel"), this);
     this.groups = new Groups(root, this);
@@ -82,7 +85,19 @@ class MapPage {
   async open(facts) {
     this.data?.close();
     const data = new MapData(facts);
-    Object.assign(this, { facts, data, selection: null, hovered: null, pinned: null, found: null, typical: null, target: null, counted: null, history: [], cursor: -1 });
+    Object.assign(this, {
+      facts,
+      data,
+      selection: null,
+      hovered: null,
+      pinned: null,
+      found: null,
+      typical: null,
+      target: null,
+      counted: null,
+      history: [],
+      cursor: -1,
+    });
     this.find(".map").setAttribute("aria-busy", "true");
     this.find(".belief").textContent = facts.belief;
     this.beside.hide();
@@ -97,7 +112,8 @@ class MapPage {
   }
 
   async begin(xy) {
-    const { data, facts } = this, said = new URLSearchParams(location.search);
+    const { data, facts } = this,
+      said = new URLSearchParams(location.search);
     this.index = new Index(xy);
     this.places = new Places(facts, data, this.index);
     this.layers.theme(this.root);
@@ -132,7 +148,14 @@ class MapPage {
   showBase() {
     const place = this.places.place(this.places.base); // null where that takes codes that are still on their way
     if (!place || this.target) return;
-    this.target = { x: place[0], y: place[1], code: this.places.base.slice(), distance: null, point: -1, words: "the code that Explore shows, decoded" };
+    this.target = {
+      x: place[0],
+      y: place[1],
+      code: this.places.base.slice(),
+      distance: null,
+      point: -1,
+      words: "the code that Explore shows, decoded",
+    };
     this.panel.show(this.target);
   }
 
@@ -165,8 +188,14 @@ class MapPage {
     try {
       const { trustworthiness, continuity, rows } = await data.json("faithful");
       if (this.data !== data) return;
-      this.find(".belief").textContent = [this.facts.belief, `Trustworthiness ${trustworthiness.toFixed(3)}, continuity ${continuity.toFixed(3)}` +
-        (rows < this.facts.n ? ` (estimated from ${rows.toLocaleString("en")} points)` : "") + "."].filter(Boolean).join(" ");
+      this.find(".belief").textContent = [
+        this.facts.belief,
+        `Trustworthiness ${trustworthiness.toFixed(3)}, continuity ${continuity.toFixed(3)}` +
+          (rows < this.facts.n ? ` (estimated from ${rows.toLocaleString("en")} points)` : "") +
+          ".",
+      ]
+        .filter(Boolean)
+        .join(" ");
     } catch (error) {
       if (error.name !== "AbortError") this.say(error.message);
     }
@@ -177,7 +206,8 @@ class MapPage {
     if (!this.data.get("codes") || this.facts.n < 3) return null;
     const step = Math.max(1, Math.floor(this.facts.n / (this.facts.n > 2e5 ? SAMPLE / 10 : SAMPLE)));
     const gaps = [];
-    for (let i = 0; i < this.facts.n; i += step) gaps.push(this.places.nearest(this.data.code(i), 2)[1].distance);
+    for (let i = 0; i < this.facts.n; i += step)
+      gaps.push(this.places.nearest(this.data.code(i), 2)[1].distance);
     return gaps.sort((a, b) => a - b)[gaps.length >> 1];
   }
 
@@ -196,7 +226,8 @@ class MapPage {
 
   // This map stays in view without the one that was asked for: dimmed while that is being made.
   note() {
-    const { note = "", dimmed = false } = this.facts, element = this.find(".note");
+    const { note = "", dimmed = false } = this.facts,
+      element = this.find(".note");
     element.textContent = note;
     element.hidden = !note;
     this.find(".map").dataset.dimmed = String(dimmed);
@@ -247,7 +278,11 @@ class MapPage {
   drew(count) {
     if (count === this.counted) return;
     this.counted = count;
-    const all = this.facts.n, shown = count === all ? `${all.toLocaleString("en")} points` : `${count.toLocaleString("en")} of ${all.toLocaleString("en")} points in view`;
+    const all = this.facts.n,
+      shown =
+        count === all
+          ? `${all.toLocaleString("en")} points`
+          : `${count.toLocaleString("en")} of ${all.toLocaleString("en")} points in view`;
     this.find(".count").textContent = shown;
   }
 
@@ -282,11 +317,19 @@ class MapPage {
   // Keep what is under the pointer. On a point, its own code counts, wherever the slice runs.
   pin() {
     if (!this.hovered) return;
-    const { point } = this.hovered, own = point >= 0 ? this.data.code(point) : null;
+    const { point } = this.hovered,
+      own = point >= 0 ? this.data.code(point) : null;
     this.pinned = { ...this.hovered, words: "this place, decoded" };
     if (own) {
-      const xy = this.data.get("xy"), words = `point ${(point + 1).toLocaleString("en")}, its own code decoded`;
-      Object.assign(this.pinned, { x: xy[2 * point], y: xy[2 * point + 1], code: own.slice(), distance: null, words });
+      const xy = this.data.get("xy"),
+        words = `point ${(point + 1).toLocaleString("en")}, its own code decoded`;
+      Object.assign(this.pinned, {
+        x: xy[2 * point],
+        y: xy[2 * point + 1],
+        code: own.slice(),
+        distance: null,
+        words,
+      });
     }
     this.follow();
     this.remember();
@@ -317,13 +360,21 @@ class MapPage {
   // A code that is none of a place: decode it, show where it lies, and say what it is.
   showCode(code, words) {
     const place = this.places.place(code) ?? [NaN, NaN];
-    this.pinned = { x: place[0], y: place[1], code: Float32Array.from(code), distance: null, point: -1, words };
+    this.pinned = {
+      x: place[0],
+      y: place[1],
+      code: Float32Array.from(code),
+      distance: null,
+      point: -1,
+      words,
+    };
     this.follow();
     this.stage.redraw("marks");
   }
 
   goTo(point) {
-    const xy = this.data.get("xy"), [x, y] = [xy[2 * point], xy[2 * point + 1]];
+    const xy = this.data.get("xy"),
+      [x, y] = [xy[2 * point], xy[2 * point + 1]];
     this.hovered = { x, y, point, ...(this.places.code(x, y) ?? {}) };
     const { left, right, bottom, top } = this.stage.view.bounds;
     if (x < left || x > right || y < bottom || y > top) this.stage.look(this.stage.view.with({ x, y }));
@@ -339,7 +390,9 @@ class MapPage {
     const near = this.places.nearest(code, NEAREST);
     if (!near) return this.say("The codes are still on their way.");
     this.mark(near.map(({ i }) => i));
-    this.say(`The ${near.length} encoded codes nearest to this one, ${near[0].distance.toFixed(3)} to ${near.at(-1).distance.toFixed(3)} away, are ringed.`);
+    this.say(
+      `The ${near.length} encoded codes nearest to this one, ${near[0].distance.toFixed(3)} to ${near.at(-1).distance.toFixed(3)} away, are ringed.`,
+    );
   }
 
   select(polygon, remember = true) {
@@ -398,11 +451,22 @@ class MapPage {
 
   address() {
     if (!this.started) return;
-    const said = new URLSearchParams({ model: this.facts.model.name, ...this.facts.address, colour: this.colours.name });
+    const said = new URLSearchParams({
+      model: this.facts.model.name,
+      ...this.facts.address,
+      colour: this.colours.name,
+    });
     if (this.facts.note) return this.promise(said);
-    if (this.stage.zoom !== 1 || !this.stage.view.equals(this.stage.home)) said.set("view", this.stage.view.text);
+    if (this.stage.zoom !== 1 || !this.stage.view.equals(this.stage.home))
+      said.set("view", this.stage.view.text);
     const polygon = this.selection?.polygon;
-    if (polygon?.length) said.set("lasso", polygonText(polygon.length > 2 * ADDRESS_CORNERS ? simplify(polygon, 2 / this.stage.view.scale) : polygon));
+    if (polygon?.length)
+      said.set(
+        "lasso",
+        polygonText(
+          polygon.length > 2 * ADDRESS_CORNERS ? simplify(polygon, 2 / this.stage.view.scale) : polygon,
+        ),
+      );
     write("map", Object.fromEntries(said));
   }
 
@@ -417,7 +481,8 @@ class MapPage {
 
   buttons() {
     const on = (selector, act) => this.find(selector).addEventListener("click", act);
-    for (const button of this.root.querySelectorAll("[data-tool]")) button.addEventListener("click", () => this.tool(button.dataset.tool));
+    for (const button of this.root.querySelectorAll("[data-tool]"))
+      button.addEventListener("click", () => this.tool(button.dataset.tool));
     on(".in", () => this.stage.zoomBy(1.5));
     on(".out", () => this.stage.zoomBy(1 / 1.5));
     on(".fit", () => this.stage.reset());
@@ -429,7 +494,12 @@ class MapPage {
     });
     this.root.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.escape();
-      if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.target.tagName === "INPUT") return;
+      if (
+        !(event.ctrlKey || event.metaKey) ||
+        event.key.toLowerCase() !== "z" ||
+        event.target.tagName === "INPUT"
+      )
+        return;
       event.preventDefault();
       this.travel(event.shiftKey ? 1 : -1);
     });
@@ -438,7 +508,8 @@ class MapPage {
   tool(name) {
     this.stage.tool = name;
     this.stage.element.dataset.tool = name;
-    for (const button of this.root.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
+    for (const button of this.root.querySelectorAll("[data-tool]"))
+      button.setAttribute("aria-pressed", String(button.dataset.tool === name));
   }
 
   close() {
@@ -457,7 +528,10 @@ export default function mount({ parentElement, data, setTriggerValue }) {
     root.className = "root";
     parentElement.append(root);
     page = new MapPage(root, data, tell);
-    page.remote = new Remote(window, list(root, ".search .results button", (point) => point.click()));
+    page.remote = new Remote(
+      window,
+      list(root, ".search .results button", (point) => point.click()),
+    );
     pages.set(parentElement, page);
   } else {
     page.tell = tell;

@@ -4,7 +4,8 @@
 const PERIOD_MS = 100;
 
 const waiting = new Map(); // whoever wrote -> write(), the newest only
-let timer = null, last = -Infinity;
+let timer = null,
+  last = -Infinity;
 
 // Call write() at once after a rest, else when the period is over. It must write what is true when it is called.
 export function soon(who, write) {
@@ -24,6 +25,7 @@ function flush() {
 // boxes are made anew for another.
 export function tell(element, words) {
   if (element.textContent === words) return;
-  if (element.childNodes.length === 1 && element.firstChild.nodeType === Node.TEXT_NODE) element.firstChild.data = words;
+  if (element.childNodes.length === 1 && element.firstChild.nodeType === Node.TEXT_NODE)
+    element.firstChild.data = words;
   else element.textContent = words;
 }

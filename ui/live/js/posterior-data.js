@@ -12,7 +12,8 @@ export const work = (name, body, options) => fetchTold(`/posterior/${name}`, bod
 
 // Bytes and float32 numbers that travelled as base64.
 export function bytes(text) {
-  const found = atob(text), out = new Uint8Array(found.length);
+  const found = atob(text),
+    out = new Uint8Array(found.length);
   for (let i = 0; i < found.length; i++) out[i] = found.charCodeAt(i);
   return out;
 }
@@ -21,7 +22,9 @@ export const floats = (text) => new Float32Array(bytes(text).buffer);
 
 // `count` draws of N(mean, diag std^2), one after the other, by Box and Muller (1958) from mulberry32 with one seed.
 export function gaussianDraws({ mean, std }, count, seed = 1) {
-  const width = mean.length, draws = new Float32Array(count * width), uniform = mulberry32(seed);
+  const width = mean.length,
+    draws = new Float32Array(count * width),
+    uniform = mulberry32(seed);
   for (let i = 0; i < draws.length; i++) {
     const normal = Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
     draws[i] = mean[i % width] + std[i % width] * normal;
@@ -41,9 +44,11 @@ function mulberry32(state) {
 // How much each pixel of an answer's pictures varies, from picture number `first` over `count` of them: { height,
 // width, std: Float32Array of standard deviations in [0, 0.5], mean over channels, most }.
 export function spread({ height, width, channels, pixels }, first, count) {
-  const size = height * width * channels, std = new Float32Array(height * width);
+  const size = height * width * channels,
+    std = new Float32Array(height * width);
   for (let i = 0; i < size; i++) {
-    let sum = 0, squares = 0;
+    let sum = 0,
+      squares = 0;
     for (let k = first; k < first + count; k++) {
       const value = pixels[k * size + i] / 255;
       sum += value;

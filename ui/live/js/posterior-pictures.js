@@ -1,9 +1,9 @@
 // x as pictures: itself, its reconstruction, what posterior draws of both roads decode to, and how much they differ.
 
-import { Channel, DECODE } from "./socket.js";
+import { paint } from "./paint.js";
 import { gaussianDraws, spread } from "./posterior-data.js";
 import { heat } from "./run-colours.js";
-import { paint } from "./paint.js";
+import { Channel, DECODE } from "./socket.js";
 
 const DRAWS = 64; // K: decoded to see how much each pixel varies
 const SHOWN = 6; // of them as pictures
@@ -14,10 +14,14 @@ export const PICTURES = `
     <figure title="What the mean of q(z|x) decodes to"><canvas class="again" role="img" aria-label="Its reconstruction"></canvas><figcaption>reconstruction</figcaption></figure>
     <figure title="What the place under the pointer decodes to"><canvas class="here" role="img" aria-label="Decoded place"></canvas><figcaption class="at">point at the map</figcaption></figure>
   </div>
-  <div class="draws">${["q", "nuts"].map((road) => `
+  <div class="draws">${["q", "nuts"]
+    .map(
+      (road) => `
     <div class="road" data-road="${road}" ${road === "q" ? "" : "hidden"}><span>${road === "q" ? "draws of q(z|x)" : "draws by NUTS"}</span>
       <canvas class="row" role="img" aria-label="Decoded draws"></canvas>
-      <canvas class="spread" role="img" aria-label="Pixel uncertainty"></canvas><span class="most"></span></div>`).join("")}
+      <canvas class="spread" role="img" aria-label="Pixel uncertainty"></canvas><span class="most"></span></div>`,
+    )
+    .join("")}
     <p class="hint">Right: pixel uncertainty, the standard deviation of each pixel over ${DRAWS} decoded draws; one colour scale for both roads.</p>
   </div>`;
 
@@ -38,11 +42,14 @@ export class Pictures {
   show(example) {
     this.example = example;
     this.spreads = {};
-    for (const canvas of this.root.querySelectorAll(".pictures canvas")) canvas.style.aspectRatio = `${example.picture.width} / ${example.picture.height}`;
+    for (const canvas of this.root.querySelectorAll(".pictures canvas"))
+      canvas.style.aspectRatio = `${example.picture.width} / ${example.picture.height}`;
     paint(this.find(".original"), example.picture);
     this.find(".of").textContent = example.of === "image" ? "x" : "x, decoded";
     this.find('[data-road="nuts"]').hidden = true;
-    const { mean } = example, draws = gaussianDraws(example, DRAWS), codes = new Float32Array(mean.length * (DRAWS + 1));
+    const { mean } = example,
+      draws = gaussianDraws(example, DRAWS),
+      codes = new Float32Array(mean.length * (DRAWS + 1));
     codes.set(mean);
     codes.set(draws, mean.length);
     this.ask("q", codes, mean.length, example);
@@ -51,7 +58,8 @@ export class Pictures {
 
   // Draws of the other road, (n, width) one after the other: some that lie far apart in their chains.
   sampled(draws, width) {
-    const n = draws.length / width, codes = new Float32Array(width * (DRAWS + 1));
+    const n = draws.length / width,
+      codes = new Float32Array(width * (DRAWS + 1));
     for (let k = 0; k <= DRAWS; k++) {
       const from = Math.min(Math.floor(((k - 0.5) * n) / DRAWS), n - 1);
       codes.set(draws.subarray(Math.max(from, 0) * width, (Math.max(from, 0) + 1) * width), k * width);
@@ -65,7 +73,14 @@ export class Pictures {
   }
 
   ask(road, payload, width, tag) {
-    this.channels[road].ask({ model: this.page.facts.model.id, kind: DECODE, count: payload.length / width, width, payload, tag });
+    this.channels[road].ask({
+      model: this.page.facts.model.id,
+      kind: DECODE,
+      count: payload.length / width,
+      width,
+      payload,
+      tag,
+    });
   }
 
   drawn(road, answer, example) {
@@ -91,7 +106,8 @@ export class Pictures {
 
 function heatPicture(canvas, { height, width, std }, most) {
   Object.assign(canvas, { width, height });
-  const image = new ImageData(width, height), pixels = new Uint32Array(image.data.buffer);
+  const image = new ImageData(width, height),
+    pixels = new Uint32Array(image.data.buffer);
   for (let i = 0; i < std.length; i++) pixels[i] = heat(std[i] / most);
   canvas.getContext("2d").putImageData(image, 0, 0);
 }

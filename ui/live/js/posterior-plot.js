@@ -6,9 +6,16 @@ import { heat } from "./run-colours.js";
 import { ticks } from "./scale.js";
 
 export const LAYERS = {
-  exact: { name: "p(z|x)", title: "The true posterior by quadrature; the lines hold 39 % and 86 % of its mass, as much as 1σ and 2σ of a Gaussian in two dimensions" },
+  exact: {
+    name: "p(z|x)",
+    title:
+      "The true posterior by quadrature; the lines hold 39 % and 86 % of its mass, as much as 1σ and 2σ of a Gaussian in two dimensions",
+  },
   q: { name: "q(z|x)", title: "What the encoder answers: its 1σ and 2σ ellipses" },
-  best: { name: "best q", title: "The diagonal Gaussian that fits this x best, found by optimising the ELBO of this x alone" },
+  best: {
+    name: "best q",
+    title: "The diagonal Gaussian that fits this x best, found by optimising the ELBO of this x alone",
+  },
   draws: { name: "NUTS", title: "Draws of p(z|x) by the No-U-Turn sampler" },
   prior: { name: "p(z)", title: "The prior N(0, I): its circles of 1σ and 2σ" },
 };
@@ -24,7 +31,9 @@ export const PLOT = `
   <figure class="density">
     <div class="frame"><canvas class="map" tabindex="0" role="img"></canvas><span class="wait" role="status"></span></div>
     <figcaption></figcaption>
-    <ul class="layers">${Object.entries(LAYERS).map(([layer, { name, title }]) => `<li data-layer="${layer}" title="${title}"><i></i>${name}</li>`).join("")}</ul>
+    <ul class="layers">${Object.entries(LAYERS)
+      .map(([layer, { name, title }]) => `<li data-layer="${layer}" title="${title}"><i></i>${name}</li>`)
+      .join("")}</ul>
   </figure>`;
 
 export class Plot {
@@ -47,9 +56,13 @@ export class Plot {
   //   fine  { density, levels } of `region` around the posterior, or null
   show(scene) {
     this.scene = scene;
-    const { exact, q, best, draws, prior } = scene, on = { exact: exact?.grid, q, best, draws, prior };
+    const { exact, q, best, draws, prior } = scene,
+      on = { exact: exact?.grid, q, best, draws, prior };
     for (const item of this.root.querySelectorAll("[data-layer]")) item.hidden = !on[item.dataset.layer];
-    this.canvas.setAttribute("aria-label", `${exact?.grid ? "Exact posterior" : "Posterior"} over ${scene.names.join(" and ")}; arrow keys move, Enter goes to Explore`);
+    this.canvas.setAttribute(
+      "aria-label",
+      `${exact?.grid ? "Exact posterior" : "Posterior"} over ${scene.names.join(" and ")}; arrow keys move, Enter goes to Explore`,
+    );
     if (scene.names.length === 2) this.colour();
     this.paint();
   }
@@ -63,10 +76,12 @@ export class Plot {
   colour() {
     const { exact, log } = this.scene;
     if (!exact?.grid) return;
-    const { values, columns, rows } = exact.grid, most = values.reduce((a, b) => Math.max(a, b));
+    const { values, columns, rows } = exact.grid,
+      most = values.reduce((a, b) => Math.max(a, b));
     this.picture.width = columns;
     this.picture.height = rows;
-    const image = new ImageData(columns, rows), pixels = new Uint32Array(image.data.buffer);
+    const image = new ImageData(columns, rows),
+      pixels = new Uint32Array(image.data.buffer);
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         const below = values[row * columns + column] - most;
@@ -77,8 +92,10 @@ export class Plot {
   }
 
   paint() {
-    const { canvas, scene } = this, ratio = window.devicePixelRatio || 1;
-    const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
+    const { canvas, scene } = this,
+      ratio = window.devicePixelRatio || 1;
+    const width = Math.round(canvas.clientWidth * ratio),
+      height = Math.round(canvas.clientHeight * ratio);
     if (!scene || !width) return;
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = canvas.getContext("2d");
@@ -91,15 +108,20 @@ export class Plot {
   }
 
   toScreen = (x, y) => {
-    const { around, reach } = this.scene, scale = this.side.width / (2 * reach);
-    return [(x - around[0]) * scale + this.side.width / 2, this.side.height / 2 - (y - (around[1] ?? 0)) * scale];
+    const { around, reach } = this.scene,
+      scale = this.side.width / (2 * reach);
+    return [
+      (x - around[0]) * scale + this.side.width / 2,
+      this.side.height / 2 - (y - (around[1] ?? 0)) * scale,
+    ];
   };
 
   paintPlane(context) {
     const { scene } = this;
     if (scene.exact?.grid) {
       const { left, bottom, cell, columns, rows } = scene.exact.grid;
-      const [x, y] = this.toScreen(left - cell / 2, bottom + (rows - 0.5) * cell), [right, low] = this.toScreen(left + (columns - 0.5) * cell, bottom - cell / 2);
+      const [x, y] = this.toScreen(left - cell / 2, bottom + (rows - 0.5) * cell),
+        [right, low] = this.toScreen(left + (columns - 0.5) * cell, bottom - cell / 2);
       context.imageSmoothingEnabled = true;
       context.drawImage(this.picture, x, y, right - x, low - y);
     }
@@ -107,19 +129,31 @@ export class Plot {
     if (scene.prior) for (const k of [1, 2]) this.ellipse(context, "prior", { mean: [0, 0], std: [1, 1] }, k);
     if (scene.draws) this.dots(context);
     if (scene.exact?.fine) this.lines(context);
-    for (const layer of ["best", "q"]) if (scene[layer]) for (const k of [2, 1]) this.ellipse(context, layer, scene[layer], k);
+    for (const layer of ["best", "q"])
+      if (scene[layer]) for (const k of [2, 1]) this.ellipse(context, layer, scene[layer], k);
   }
 
   ellipse(context, layer, { mean, std }, k) {
-    const scale = this.side.width / (2 * this.scene.reach), [x, y] = this.toScreen(mean[0], mean[1]);
+    const scale = this.side.width / (2 * this.scene.reach),
+      [x, y] = this.toScreen(mean[0], mean[1]);
     context.beginPath();
-    context.ellipse(x, y, Math.max(k * std[0] * scale, 0.5), Math.max(k * std[1] * scale, 0.5), 0, 0, 2 * Math.PI);
+    context.ellipse(
+      x,
+      y,
+      Math.max(k * std[0] * scale, 0.5),
+      Math.max(k * std[1] * scale, 0.5),
+      0,
+      0,
+      2 * Math.PI,
+    );
     this.stroke(context, layer);
   }
 
   lines(context) {
-    const { fine } = this.scene.exact, path = new Path2D();
-    for (const level of fine.levels) tracePath(path, { toScreen: this.toScreen }, contours(fine.density, level));
+    const { fine } = this.scene.exact,
+      path = new Path2D();
+    for (const level of fine.levels)
+      tracePath(path, { toScreen: this.toScreen }, contours(fine.density, level));
     this.stroke(context, "exact", path);
   }
 
@@ -140,7 +174,8 @@ export class Plot {
   }
 
   dots(context) {
-    const { draws, exact } = this.scene, stride = 2 * Math.ceil(draws.length / 2 / MOST_DRAWS);
+    const { draws, exact } = this.scene,
+      stride = 2 * Math.ceil(draws.length / 2 / MOST_DRAWS);
     context.fillStyle = exact?.grid ? "rgb(255 255 255 / 0.75)" : getComputedStyle(this.canvas).color;
     context.globalAlpha = exact?.grid ? 1 : 0.45;
     context.strokeStyle = "rgb(0 0 0 / 0.5)";
@@ -158,19 +193,33 @@ export class Plot {
   // --- one dimension -----------------------------------------------------------------------------------------
 
   paintCurves(context) {
-    const { scene } = this, { around, reach, exact } = scene, { width, height } = this.side, n = 400;
+    const { scene } = this,
+      { around, reach, exact } = scene,
+      { width, height } = this.side,
+      n = 400;
     const xs = Array.from({ length: n + 1 }, (_, i) => around[0] + reach * (2 * (i / n) - 1));
-    const normal = ({ mean, std }) => xs.map((x) => [x, Math.exp(-0.5 * ((x - mean[0]) / std[0]) ** 2) / (std[0] * Math.sqrt(2 * Math.PI))]);
+    const normal = ({ mean, std }) =>
+      xs.map((x) => [x, Math.exp(-0.5 * ((x - mean[0]) / std[0]) ** 2) / (std[0] * Math.sqrt(2 * Math.PI))]);
     const curves = {};
-    if (exact?.grid) curves.exact = Array.from(exact.grid.values, (value, i) => [exact.grid.left + i * exact.grid.cell, Math.exp(value)]);
+    if (exact?.grid)
+      curves.exact = Array.from(exact.grid.values, (value, i) => [
+        exact.grid.left + i * exact.grid.cell,
+        Math.exp(value),
+      ]);
     if (scene.draws) curves.draws = histogram(scene.draws, around[0] - reach, around[0] + reach);
     if (scene.prior) curves.prior = normal({ mean: [0], std: [1] });
     for (const layer of ["best", "q"]) if (scene[layer]) curves[layer] = normal(scene[layer]);
-    const most = Math.max(...Object.values(curves).flat().map(([, density]) => density)) * 1.06;
+    const most =
+      Math.max(
+        ...Object.values(curves)
+          .flat()
+          .map(([, density]) => density),
+      ) * 1.06;
     const text = getComputedStyle(this.canvas).color;
     for (const [layer, points] of Object.entries(curves)) {
       context.beginPath();
-      for (const [x, density] of points) context.lineTo(this.toScreen(x, 0)[0], height * (1 - density / most));
+      for (const [x, density] of points)
+        context.lineTo(this.toScreen(x, 0)[0], height * (1 - density / most));
       if (layer === "exact" || layer === "draws") {
         context.lineTo(width, height);
         context.lineTo(0, height);
@@ -190,8 +239,10 @@ export class Plot {
   // --- what lies over both -----------------------------------------------------------------------------------
 
   axes(context) {
-    const { around, reach, names, exact } = this.scene, { width, height } = this.side;
-    context.fillStyle = exact?.grid && names.length === 2 ? "rgb(255 255 255 / 0.85)" : getComputedStyle(this.canvas).color;
+    const { around, reach, names, exact } = this.scene,
+      { width, height } = this.side;
+    context.fillStyle =
+      exact?.grid && names.length === 2 ? "rgb(255 255 255 / 0.85)" : getComputedStyle(this.canvas).color;
     context.font = `11px ${getComputedStyle(this.canvas).fontFamily}`;
     context.textAlign = "center";
     for (const { value, text } of ticks(around[0] - reach, around[0] + reach, 5)) {
@@ -215,7 +266,10 @@ export class Plot {
   cross(context) {
     if (!this.at) return;
     const [x, y] = this.toScreen(this.at[0], this.at[1] ?? 0);
-    context.strokeStyle = this.scene.exact?.grid && this.scene.names.length === 2 ? "rgb(255 255 255 / 0.75)" : getComputedStyle(this.canvas).color;
+    context.strokeStyle =
+      this.scene.exact?.grid && this.scene.names.length === 2
+        ? "rgb(255 255 255 / 0.75)"
+        : getComputedStyle(this.canvas).color;
     context.lineWidth = 1;
     context.beginPath();
     context.moveTo(x, 0);
@@ -231,9 +285,12 @@ export class Plot {
 
   point(event) {
     if (!this.scene) return;
-    const { around, reach, names } = this.scene, box = this.canvas.getBoundingClientRect();
+    const { around, reach, names } = this.scene,
+      box = this.canvas.getBoundingClientRect();
     const x = around[0] + reach * (2 * ((event.clientX - box.left) / box.width) - 1);
-    const y = (around[1] ?? 0) - (reach * (2 * ((event.clientY - box.top) / box.height) - 1) * box.height) / box.width;
+    const y =
+      (around[1] ?? 0) -
+      (reach * (2 * ((event.clientY - box.top) / box.height) - 1) * box.height) / box.width;
     this.move(names.length === 2 ? [x, y] : [x]);
   }
 
@@ -244,7 +301,9 @@ export class Plot {
 
   // Whether the pointer moved since it was pressed: that was a look around, and no choice.
   dragged(event) {
-    return this.pressed && Math.hypot(event.clientX - this.pressed[0], event.clientY - this.pressed[1]) > CLICK;
+    return (
+      this.pressed && Math.hypot(event.clientX - this.pressed[0], event.clientY - this.pressed[1]) > CLICK
+    );
   }
 
   key(event) {
@@ -252,9 +311,12 @@ export class Plot {
     if (event.key === "Enter" && this.at) this.on.choose(this.at);
     if (!way || !this.scene) return;
     event.preventDefault();
-    const { around, reach } = this.scene, from = this.at ?? around;
+    const { around, reach } = this.scene,
+      from = this.at ?? around;
     const step = 2 * reach * STEP * (event.shiftKey ? 4 : 1);
-    this.move(from.map((value, d) => Math.min(Math.max(value + way[d] * step, around[d] - reach), around[d] + reach)));
+    this.move(
+      from.map((value, d) => Math.min(Math.max(value + way[d] * step, around[d] - reach), around[d] + reach)),
+    );
   }
 
   move(place) {
@@ -276,12 +338,15 @@ export class Plot {
 // A grid of log densities as one of masses, and the levels of it that enclose as much as 1 and 2 sigma would: the
 // smallest regions with these shares of the mass (Hyndman 1996). Its rim is cleared, so that every contour closes.
 export function region(grid) {
-  const { columns, rows } = grid, most = grid.values.reduce((a, b) => Math.max(a, b));
+  const { columns, rows } = grid,
+    most = grid.values.reduce((a, b) => Math.max(a, b));
   const values = Float32Array.from(grid.values, (value, i) => {
-    const column = i % columns, row = Math.floor(i / columns);
+    const column = i % columns,
+      row = Math.floor(i / columns);
     return column && row && column < columns - 1 && row < rows - 1 ? Math.exp(value - most) : 0;
   });
-  const sorted = Float64Array.from(values).sort().reverse(), total = sorted.reduce((a, b) => a + b, 0);
+  const sorted = Float64Array.from(values).sort().reverse(),
+    total = sorted.reduce((a, b) => a + b, 0);
   const levels = SHARES.map((share) => {
     let sum = 0;
     return sorted.find((value) => {
@@ -294,7 +359,10 @@ export function region(grid) {
 
 // Draws as a density: [x, density] along the tops of bins.
 function histogram(draws, left, right, bins = 60) {
-  const counts = new Float64Array(bins), wide = (right - left) / bins;
+  const counts = new Float64Array(bins),
+    wide = (right - left) / bins;
   for (const value of draws) if (value >= left && value < right) counts[Math.floor((value - left) / wide)]++;
-  return Array.from(counts).flatMap((count, i) => [0, 1].map((side) => [left + (i + side) * wide, count / (draws.length * wide)]));
+  return Array.from(counts).flatMap((count, i) =>
+    [0, 1].map((side) => [left + (i + side) * wide, count / (draws.length * wide)]),
+  );
 }

@@ -1,10 +1,10 @@
 // The Posterior tab: for one x the exact p(z|x) beside q(z|x), the identity log p(x) = ELBO + KL, the bound that more
 // draws tighten, samples by NUTS, and what the ELBO loses to its Gaussian and to its encoder.
 
-import { CARDS, Work, bound, gaps, identity, roads } from "./posterior-cards.js";
+import { bound, CARDS, gaps, identity, roads, Work } from "./posterior-cards.js";
+import { bytes, floats, look, work } from "./posterior-data.js";
 import { PICTURES, Pictures } from "./posterior-pictures.js";
 import { PLOT, Plot, region } from "./posterior-plot.js";
-import { bytes, floats, look, work } from "./posterior-data.js";
 import { dimensionName, number } from "./run-words.js";
 
 const PAUSE_MS = 120; // after the last change of x: then the long work begins
@@ -46,7 +46,10 @@ export class Posterior {
     Object.assign(this, { page, root: root.querySelector(".posterior"), shown: false });
     this.find = (selector) => this.root.querySelector(selector);
     this.card = (name) => this.find(`.card.${name}`);
-    this.plot = new Plot(this.root, { hover: (place) => this.hover(place), choose: (place) => page.explore(this.code(place)) });
+    this.plot = new Plot(this.root, {
+      hover: (place) => this.hover(place),
+      choose: (place) => page.explore(this.code(place)),
+    });
     this.pictures = new Pictures(this.root, page);
     this.works = {
       nuts: new Work(this.root, "nuts", (options) => this.sample(options)),
@@ -57,9 +60,13 @@ export class Posterior {
 
   listen() {
     const on = (selector, type, act) => this.find(selector).addEventListener(type, act);
-    const count = () => this.count() || 1, nth = () => Number(this.find(".number").value);
-    const go = (to) => this.item(Number(this.find(".class").value), (((Math.trunc(to) % count()) + count()) % count()) || 0);
-    on(".source", "change", ({ target }) => (target.value === "place" ? this.choose({ code: this.page.facts.z.slice() }) : go(nth())));
+    const count = () => this.count() || 1,
+      nth = () => Number(this.find(".number").value);
+    const go = (to) =>
+      this.item(Number(this.find(".class").value), ((Math.trunc(to) % count()) + count()) % count() || 0);
+    on(".source", "change", ({ target }) =>
+      target.value === "place" ? this.choose({ code: this.page.facts.z.slice() }) : go(nth()),
+    );
     on(".class", "change", () => go(0));
     on(".number", "change", () => go(nth()));
     on(".previous", "click", () => go(nth() - 1));
@@ -69,8 +76,10 @@ export class Posterior {
     on(".log", "change", () => this.draw());
     on(".k", "input", ({ target }) => this.slide(Number(target.value)));
     on(".k", "change", () => this.page.address());
-    for (const button of this.root.querySelectorAll("[data-window]")) button.addEventListener("click", () => this.look(button.dataset.window));
-    for (const select of this.root.querySelectorAll(".axis")) select.addEventListener("change", () => this.turn(select));
+    for (const button of this.root.querySelectorAll("[data-window]"))
+      button.addEventListener("click", () => this.look(button.dataset.window));
+    for (const select of this.root.querySelectorAll(".axis"))
+      select.addEventListener("change", () => this.turn(select));
   }
 
   // --- another model -------------------------------------------------------------------------------------------
@@ -81,7 +90,8 @@ export class Posterior {
     if (this.model === facts.model.id) return;
     this.model = facts.model.id;
     this.leave?.abort();
-    const said = Object.fromEntries(new URLSearchParams(location.search)), fits = said.model === facts.model.name;
+    const said = Object.fromEntries(new URLSearchParams(location.search)),
+      fits = said.model === facts.model.name;
     const order = facts.dimensions.map(({ index }) => index); // the most informative first
     if (order.length <= EXACT_DIMENSIONS) order.sort((a, b) => a - b);
     Object.assign(this, { order, counts: [], all: 0, example: null, started: false });
@@ -89,7 +99,10 @@ export class Posterior {
     this.window = fits && said.pw === "prior" ? "prior" : "posterior";
     this.k = (fits && Math.min(Math.max(Math.trunc(said.pk), 1), SAMPLES)) || K;
     this.x = (fits && parsed(said.px, facts.latentDim)) || { label: -1, nth: 0, decoded: false };
-    this.find(".class").replaceChildren(new Option("any", -1), ...facts.classNames.map((name, label) => new Option(name, label)));
+    this.find(".class").replaceChildren(
+      new Option("any", -1),
+      ...facts.classNames.map((name, label) => new Option(name, label)),
+    );
     this.find(".class").closest("label").hidden = !facts.classNames.length;
     const names = order.map((index) => [dimensionName(index), index]);
     for (const [i, select] of [...this.root.querySelectorAll(".axis")].entries()) {
@@ -112,9 +125,13 @@ export class Posterior {
   state() {
     const { x } = this;
     if (!x) return {};
-    const px = x.code ? `z:${x.code.map((value) => Number(value.toFixed(4))).join(",")}` : `${x.label}/${x.nth}${x.decoded ? "/decoded" : ""}`;
+    const px = x.code
+      ? `z:${x.code.map((value) => Number(value.toFixed(4))).join(",")}`
+      : `${x.label}/${x.nth}${x.decoded ? "/decoded" : ""}`;
     return {
-      px: px === "-1/0" ? "" : px, pk: this.k === K ? "" : String(this.k), pw: this.window === "prior" ? "prior" : "",
+      px: px === "-1/0" ? "" : px,
+      pk: this.k === K ? "" : String(this.k),
+      pw: this.window === "prior" ? "prior" : "",
       pd: this.pair.some((d, i) => d !== this.order[i]) ? this.pair.join(",") : "",
     };
   }
@@ -163,13 +180,16 @@ export class Posterior {
     this.find(".source").value = x.code ? "place" : "item";
     this.find(".source").options[0].disabled = this.all === 0 && Boolean(x.code);
     this.find(".of-item").hidden = Boolean(x.code);
-    this.find(".of-place").textContent = x.code ? `z = (${x.code.map((value) => number(value)).join(", ")})` : "";
+    this.find(".of-place").textContent = x.code
+      ? `z = (${x.code.map((value) => number(value)).join(", ")})`
+      : "";
     if (x.code) return;
     this.find(".class").value = String(x.label);
     this.find(".number").value = x.nth;
     this.find(".number").max = Math.max(this.count() - 1, 0);
     this.find(".stand input").checked = Boolean(x.decoded);
-    for (const option of this.find(".class").options) option.hidden = Number(option.value) >= 0 && !this.counts[option.value] && this.counts.length > 0;
+    for (const option of this.find(".class").options)
+      option.hidden = Number(option.value) >= 0 && !this.counts[option.value] && this.counts.length > 0;
   }
 
   // There is no x, and why; where only its image is missing, the model can make one.
@@ -182,8 +202,17 @@ export class Posterior {
   }
 
   take(found) {
-    Object.assign(this, { example: found, exact: null, fine: null, grid: null, best: null, nuts: null, limits: null });
-    for (const name of ["lack", "stand"]) this.find(`.${name}`).hidden = !(name === "stand" && this.x.decoded);
+    Object.assign(this, {
+      example: found,
+      exact: null,
+      fine: null,
+      grid: null,
+      best: null,
+      nuts: null,
+      limits: null,
+    });
+    for (const name of ["lack", "stand"])
+      this.find(`.${name}`).hidden = !(name === "stand" && this.x.decoded);
     this.find(".choose").hidden = false;
     this.find(".subject").hidden = false;
     this.pictures.show({ ...found, picture: { ...found.picture, pixels: bytes(found.picture.pixels) } });
@@ -218,7 +247,11 @@ export class Posterior {
     const closes = this.card("identity").querySelector(".closes");
     this.plot.wait("measuring p(z|x)…");
     try {
-      this.exact = await work("exact", this.body(), { signal, progress: ({ done }) => (closes.textContent = `Measuring… ${Number.isFinite(done) ? `${Math.floor(100 * done)} %` : ""}`) });
+      this.exact = await work("exact", this.body(), {
+        signal,
+        progress: ({ done }) =>
+          (closes.textContent = `Measuring… ${Number.isFinite(done) ? `${Math.floor(100 * done)} %` : ""}`),
+      });
       if (signal.aborted) return;
       identity(this.card("identity"), this.exact);
       this.roads();
@@ -234,7 +267,11 @@ export class Posterior {
   async weigh(signal) {
     const words = this.card("bound").querySelector(".words");
     try {
-      const found = await work("bound", this.body({ samples: SAMPLES }), { signal, progress: ({ done }) => (words.textContent = `Drawing… ${Number.isFinite(done) ? `${Math.floor(100 * done)} %` : ""}`) });
+      const found = await work("bound", this.body({ samples: SAMPLES }), {
+        signal,
+        progress: ({ done }) =>
+          (words.textContent = `Drawing… ${Number.isFinite(done) ? `${Math.floor(100 * done)} %` : ""}`),
+      });
       if (signal.aborted) return;
       this.limits = found;
       const slider = this.find(".k");
@@ -278,7 +315,11 @@ export class Posterior {
 
   roads() {
     const { example, nuts, exact } = this;
-    const moments = exact && { mean: exact.mean, std: exact.covariance.map((line, d) => Math.sqrt(line[d])), seconds: exact.seconds };
+    const moments = exact && {
+      mean: exact.mean,
+      std: exact.covariance.map((line, d) => Math.sqrt(line[d])),
+      seconds: exact.seconds,
+    };
     roads(this.card("roads"), example, nuts, moments, this.order);
   }
 
@@ -287,17 +328,27 @@ export class Posterior {
   // Its middle and half of its side: around the posterior, or the prior.
   frame(name) {
     const { example, exact, best, nuts, pair } = this;
-    if (name === "prior") return { around: pair.map(() => 0), reach: Math.max(PRIOR_REACH, ...pair.map((d) => Math.abs(example.mean[d]) + 3 * example.std[d])) };
+    if (name === "prior")
+      return {
+        around: pair.map(() => 0),
+        reach: Math.max(PRIOR_REACH, ...pair.map((d) => Math.abs(example.mean[d]) + 3 * example.std[d])),
+      };
     const parts = [example, best, nuts].filter(Boolean);
     if (exact) parts.push({ mean: exact.mean, std: exact.covariance.map((line, d) => Math.sqrt(line[d])) });
     const lows = pair.map((d) => Math.min(...parts.map(({ mean, std }) => mean[d] - REACH * std[d])));
     const highs = pair.map((d) => Math.max(...parts.map(({ mean, std }) => mean[d] + REACH * std[d])));
-    return { around: lows.map((low, i) => (low + highs[i]) / 2), reach: Math.max(LEAST_REACH, ...lows.map((low, i) => (highs[i] - low) / 2)) };
+    return {
+      around: lows.map((low, i) => (low + highs[i]) / 2),
+      reach: Math.max(LEAST_REACH, ...lows.map((low, i) => (highs[i] - low) / 2)),
+    };
   }
 
   // log p(z|x) = log p(x, z) - log p(x) on another frame.
   async heat(frame, signal) {
-    return unpacked(await look("heat", this.body({ ...frame, cells: CELLS }), signal), this.exact.logEvidence);
+    return unpacked(
+      await look("heat", this.body({ ...frame, cells: CELLS }), signal),
+      this.exact.logEvidence,
+    );
   }
 
   // The posterior or the whole prior.
@@ -319,7 +370,9 @@ export class Posterior {
 
   // Another pair of dimensions.
   turn(select) {
-    const selects = [...this.root.querySelectorAll(".axis")], other = 1 - selects.indexOf(select), former = this.pair;
+    const selects = [...this.root.querySelectorAll(".axis")],
+      other = 1 - selects.indexOf(select),
+      former = this.pair;
     this.pair = selects.map((each) => Number(each.value));
     if (this.pair[0] === this.pair[1]) this.pair[other] = former[1 - other];
     selects.forEach((each, i) => (each.value = String(this.pair[i])));
@@ -333,16 +386,25 @@ export class Posterior {
     if (!example) return;
     const own = (of) => of && { mean: pair.map((d) => of.mean[d]), std: pair.map((d) => of.std[d]) };
     // A heat map was made for its window; until there is one, or without one, the window follows what is drawn.
-    const made = grid && { around: pair.map((_, i) => (i ? grid.bottom : grid.left) + ((grid.columns - 1) / 2) * grid.cell), reach: ((grid.columns - 1) / 2) * grid.cell };
-    for (const button of this.root.querySelectorAll("[data-window]")) button.setAttribute("aria-pressed", String(button.dataset.window === this.window));
+    const made = grid && {
+      around: pair.map((_, i) => (i ? grid.bottom : grid.left) + ((grid.columns - 1) / 2) * grid.cell),
+      reach: ((grid.columns - 1) / 2) * grid.cell,
+    };
+    for (const button of this.root.querySelectorAll("[data-window]"))
+      button.setAttribute("aria-pressed", String(button.dataset.window === this.window));
     this.plot.show({
-      ...(made ?? this.frame(this.window)), names: pair.map(dimensionName),
+      ...(made ?? this.frame(this.window)),
+      names: pair.map(dimensionName),
       exact: grid && { grid, fine: pair.length === 2 ? region(fine) : null },
-      q: own(example), best: own(best), draws: nuts && columns(nuts.draws, this.page.facts.latentDim, pair),
-      prior: true, log: this.find(".log").checked,
+      q: own(example),
+      best: own(best),
+      draws: nuts && columns(nuts.draws, this.page.facts.latentDim, pair),
+      prior: true,
+      log: this.find(".log").checked,
     });
     const draws = nuts ? "" : "; draws of p(z|x) by NUTS appear here";
-    this.find(".density figcaption").textContent = this.page.facts.latentDim > EXACT_DIMENSIONS ? `seen along two dimensions${draws}` : "";
+    this.find(".density figcaption").textContent =
+      this.page.facts.latentDim > EXACT_DIMENSIONS ? `seen along two dimensions${draws}` : "";
   }
 
   // The code of a place on the map: other dimensions stay at the mean of q(z|x).
@@ -356,7 +418,8 @@ export class Posterior {
     const words = place.map((value, i) => `${dimensionName(this.pair[i])} ${number(value, 3)}`).join(" · ");
     const rest = this.page.facts.latentDim > this.pair.length ? " · others at the mean of q" : "";
     const height = this.height(place);
-    this.find(".density figcaption").textContent = `${words}${height === null ? "" : ` · log p(z|x) ${number(height)} nats`}${rest}`;
+    this.find(".density figcaption").textContent =
+      `${words}${height === null ? "" : ` · log p(z|x) ${number(height)} nats`}${rest}`;
     this.pictures.here(this.code(place), "decoded here");
   }
 
@@ -364,7 +427,8 @@ export class Posterior {
   height(place) {
     const { grid } = this;
     if (!grid) return null;
-    const column = Math.round((place[0] - grid.left) / grid.cell), row = grid.rows > 1 ? Math.round((place[1] - grid.bottom) / grid.cell) : 0;
+    const column = Math.round((place[0] - grid.left) / grid.cell),
+      row = grid.rows > 1 ? Math.round((place[1] - grid.bottom) / grid.cell) : 0;
     const value = grid.values[row * grid.columns + column];
     return column >= 0 && column < grid.columns && Number.isFinite(value) ? value : null;
   }
@@ -378,7 +442,11 @@ export class Posterior {
   }
 }
 
-const nearest = (samples, k) => samples.reduce((best, value, i) => (Math.abs(Math.log(value / k)) < Math.abs(Math.log(samples[best] / k)) ? i : best), 0);
+const nearest = (samples, k) =>
+  samples.reduce(
+    (best, value, i) => (Math.abs(Math.log(value / k)) < Math.abs(Math.log(samples[best] / k)) ? i : best),
+    0,
+  );
 
 // A grid of the server's, with log p(x) taken off where that is still to be done.
 function unpacked(grid, logEvidence = 0) {
@@ -394,7 +462,10 @@ function columns(draws, width, pair) {
 
 function pairOf(text, latentDim) {
   const found = (text ?? "").split(",").map(Number);
-  const good = found.length === 2 && found[0] !== found[1] && found.every((d) => Number.isInteger(d) && d >= 0 && d < latentDim);
+  const good =
+    found.length === 2 &&
+    found[0] !== found[1] &&
+    found.every((d) => Number.isInteger(d) && d >= 0 && d < latentDim);
   return good && latentDim > EXACT_DIMENSIONS ? found : null;
 }
 

@@ -4,13 +4,16 @@
 
 const MEANINGS = { PageDown: "next", PageUp: "previous", ".": "black", b: "black", B: "black" };
 const MODIFIERS = ["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock"];
-const TYPED_INTO = "textarea, select, [contenteditable=''], [contenteditable=true], input:not([type=range], [type=checkbox], [type=radio], [type=button])";
+const TYPED_INTO =
+  "textarea, select, [contenteditable=''], [contenteditable=true], input:not([type=range], [type=checkbox], [type=radio], [type=button])";
 const TURNED = "input[type=range], [role=slider]"; // page keys move a slider
 
 // "next", "previous", "black", or null where a key is no remote's, or goes to the control that it was pressed in.
 export function meaning(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return null;
-  const told = Object.hasOwn(MEANINGS, event.key) ? MEANINGS[event.key] : null, [target] = event.composedPath();
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented)
+    return null;
+  const told = Object.hasOwn(MEANINGS, event.key) ? MEANINGS[event.key] : null,
+    [target] = event.composedPath();
   if (!told || target?.closest?.(TYPED_INTO)) return null;
   return told !== "black" && target?.closest?.(TURNED) ? null : told;
 }
@@ -20,7 +23,18 @@ export class Black {
   constructor(place = document.body) {
     this.element = document.createElement("div");
     Object.assign(this.element, { className: "black-screen", hidden: true, popover: "manual" });
-    Object.assign(this.element.style, { position: "fixed", inset: 0, zIndex: 2147483647, width: "auto", height: "auto", margin: 0, padding: 0, border: 0, background: "#000", cursor: "none" });
+    Object.assign(this.element.style, {
+      position: "fixed",
+      inset: 0,
+      zIndex: 2147483647,
+      width: "auto",
+      height: "auto",
+      margin: 0,
+      padding: 0,
+      border: 0,
+      background: "#000",
+      cursor: "none",
+    });
     this.element.setAttribute("role", "img");
     this.element.setAttribute("aria-label", "Black screen: any key brings the page back");
     place.append(this.element);
@@ -38,7 +52,8 @@ export class Black {
     this.element.showPopover?.();
     this.held = new AbortController();
     const options = { capture: true, signal: this.held.signal };
-    for (const type of ["keydown", "pointerdown", "click"]) window.addEventListener(type, (event) => this.swallow(event), options);
+    for (const type of ["keydown", "pointerdown", "click"])
+      window.addEventListener(type, (event) => this.swallow(event), options);
   }
 
   // The key or press that brings the page back does nothing else. A key that is still held down brings nothing back.
@@ -68,7 +83,8 @@ export function buttons(root, { previous = ".previous", next = ".next" } = {}) {
 // What it does with a list: the focus goes to the next one of what is in view, and `act` is done with that.
 export function list(root, selector, act = () => {}) {
   const go = (by) => () => {
-    const all = inView(root, selector), at = all.indexOf(root.getRootNode().activeElement);
+    const all = inView(root, selector),
+      at = all.indexOf(root.getRootNode().activeElement);
     if (!all.length) return false;
     const to = all[Math.min(Math.max(at + by, 0), all.length - 1)];
     to.focus();
@@ -77,7 +93,8 @@ export function list(root, selector, act = () => {}) {
   return { previous: go(-1), next: go(1) };
 }
 
-const inView = (root, selector) => [...root.querySelectorAll(selector)].filter((each) => each.checkVisibility());
+const inView = (root, selector) =>
+  [...root.querySelectorAll(selector)].filter((each) => each.checkVisibility());
 
 export class Remote {
   // Listens to the keys that reach `target`; on: { next(event), previous(event) }, of which a page may have either. One

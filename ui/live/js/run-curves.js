@@ -28,10 +28,17 @@ export class Curve {
     const y = (value) => 100 * (1 - (value - range.low) / (range.high - range.low));
     this.find(".train").setAttribute("d", path(points, "train", share, y));
     this.find(".held-out").setAttribute("d", path(points, "heldOut", share, y));
-    this.find(".ticks").innerHTML = !points.length ? "" : ticks(range.low, range.high, 4)
-      .map(({ value, text }) => `<div style="top:${y(value).toFixed(2)}%"><span>${text}</span></div>`).join("");
+    this.find(".ticks").innerHTML = !points.length
+      ? ""
+      : ticks(range.low, range.high, 4)
+          .map(({ value, text }) => `<div style="top:${y(value).toFixed(2)}%"><span>${text}</span></div>`)
+          .join("");
     this.find(".clipped").textContent = range.clipped;
-    this.star(points.find((point) => point.epoch === best), share, y);
+    this.star(
+      points.find((point) => point.epoch === best),
+      share,
+      y,
+    );
   }
 
   star(point, share, y) {
@@ -44,7 +51,9 @@ export class Curve {
   }
 
   values(point) {
-    this.find(".values").innerHTML = point ? `<b>${number(point.heldOut)}</b> <i>${number(point.train)}</i>` : "";
+    this.find(".values").innerHTML = point
+      ? `<b>${number(point.heldOut)}</b> <i>${number(point.train)}</i>`
+      : "";
   }
 }
 
@@ -57,7 +66,8 @@ export function robustRange(points) {
   const [first, last] = extent(settled.length ? settled : all);
   const room = EXTRA * (last - first);
   const [lowest, highest] = extent(all);
-  const [low, high] = points.length < 4 ? [lowest, highest] : [Math.max(lowest, first - room), Math.min(highest, last + room)];
+  const [low, high] =
+    points.length < 4 ? [lowest, highest] : [Math.max(lowest, first - room), Math.min(highest, last + room)];
   const outside = points.filter((point) => values([point]).some((value) => value < low || value > high));
   const margin = MARGIN * (high - low) || Math.max(Math.abs(high), 1) * MARGIN;
   return { low: low - margin, high: high + margin, clipped: clippedWords(outside) };
@@ -65,7 +75,8 @@ export function robustRange(points) {
 
 function clippedWords(outside) {
   if (!outside.length) return "";
-  const first = outside[0].epoch, last = outside.at(-1).epoch;
+  const first = outside[0].epoch,
+    last = outside.at(-1).epoch;
   return first === last ? `epoch ${first} is off the scale` : `epochs ${first}–${last} are off the scale`;
 }
 
@@ -74,14 +85,16 @@ const extent = (values) => [values.reduce((a, b) => Math.min(a, b)), values.redu
 // A gap where a figure is not finite; a dot where a figure stands alone.
 function path(points, key, share, y) {
   let drawing = false;
-  return points.map((point) => {
-    if (!Number.isFinite(point[key])) {
-      drawing = false;
-      return "";
-    }
-    const at = `${(1000 * share(point.epoch)).toFixed(1)} ${y(point[key]).toFixed(2)}`;
-    const step = drawing ? `L${at}` : `M${at}L${at}`;
-    drawing = true;
-    return step;
-  }).join("");
+  return points
+    .map((point) => {
+      if (!Number.isFinite(point[key])) {
+        drawing = false;
+        return "";
+      }
+      const at = `${(1000 * share(point.epoch)).toFixed(1)} ${y(point[key]).toFixed(2)}`;
+      const step = drawing ? `L${at}` : `M${at}L${at}`;
+      drawing = true;
+      return step;
+    })
+    .join("");
 }

@@ -43,7 +43,8 @@ export class Export {
       hand(await response.blob(), `${this.id}.${kind}`);
     } catch (error) {
       if (!making.signal.aborted) {
-        this.find(".trouble").textContent = error instanceof TypeError ? "The film did not arrive; try again." : error.message;
+        this.find(".trouble").textContent =
+          error instanceof TypeError ? "The film did not arrive; try again." : error.message;
       }
     } finally {
       if (this.making === making) this.busy(false);
@@ -66,7 +67,10 @@ export class Export {
 
 // Give a file to the browser's downloads.
 function hand(blob, name) {
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  const link = Object.assign(document.createElement("a"), {
+    href: URL.createObjectURL(blob),
+    download: name,
+  });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

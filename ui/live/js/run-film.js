@@ -5,7 +5,8 @@ import { classColour, mark } from "./run-colours.js";
 import { Scatter } from "./run-scatter.js";
 import { epochName } from "./run-words.js";
 
-const COLUMNS = 8, SAMPLE_COLUMNS = 4;
+const COLUMNS = 8,
+  SAMPLE_COLUMNS = 4;
 const PLACES = 16; // before it is known how many pictures there are
 
 export const FILM = `
@@ -44,10 +45,14 @@ export class Film {
     });
     this.find(".pairs .tiles").replaceChildren(...pairs);
     this.find(".pairs").classList.toggle("wide", width > 1.2 * height);
-    this.samples = Array.from({ length: PLACES / SAMPLE_COLUMNS }, () => this.strip(SAMPLE_COLUMNS, "Decoded draws"));
+    this.samples = Array.from({ length: PLACES / SAMPLE_COLUMNS }, () =>
+      this.strip(SAMPLE_COLUMNS, "Decoded draws"),
+    );
     this.find(".samples .tiles").replaceChildren(...this.samples);
-    this.find(".samples figcaption").textContent = facts.kind === "vae"
-      ? "draws from the prior, the same z at every epoch" : "no prior: codes drawn from N(0, I) all the same";
+    this.find(".samples figcaption").textContent =
+      facts.kind === "vae"
+        ? "draws from the prior, the same z at every epoch"
+        : "no prior: codes drawn from N(0, I) all the same";
     this.find(".legend").replaceChildren();
     this.find(".epoch").textContent = "";
     this.caption(null);
@@ -99,11 +104,17 @@ export class Film {
   }
 
   caption(frame) {
-    const { latentDim, kind } = this.facts, vae = kind === "vae";
+    const { latentDim, kind } = this.facts,
+      vae = kind === "vae";
     const share = frame ? `, ${Math.round(100 * frame.explained.values[0])} % of the variance` : "";
-    this.text(".codes figcaption", latentDim === 1
-      ? `codes: mean across, standard deviation up${vae ? "; dashed: the prior’s" : ""}`
-      : latentDim === 2 ? `held-out codes in the latent plane${vae ? "; rings: the prior at 1 and 2 σ" : ""}` : `held-out codes, PCA${share}`);
+    this.text(
+      ".codes figcaption",
+      latentDim === 1
+        ? `codes: mean across, standard deviation up${vae ? "; dashed: the prior’s" : ""}`
+        : latentDim === 2
+          ? `held-out codes in the latent plane${vae ? "; rings: the prior at 1 and 2 σ" : ""}`
+          : `held-out codes, PCA${share}`,
+    );
   }
 
   text(selector, text) {
@@ -133,14 +144,19 @@ export class Film {
     chip.addEventListener("click", () => {
       const pressed = this.scatter.only === label;
       this.scatter.highlight(pressed ? null : label);
-      for (const other of this.find(".legend").children) other.setAttribute("aria-pressed", String(!pressed && other === chip));
+      for (const other of this.find(".legend").children)
+        other.setAttribute("aria-pressed", String(!pressed && other === chip));
     });
     return chip;
   }
 
   // Small pictures are enlarged to clear pixels; large ones are reduced smoothly.
   soften() {
-    for (const canvas of [...(this.originals ?? []), ...(this.reconstructions ?? []), ...(this.samples ?? [])]) {
+    for (const canvas of [
+      ...(this.originals ?? []),
+      ...(this.reconstructions ?? []),
+      ...(this.samples ?? []),
+    ]) {
       canvas.classList.toggle("smooth", canvas.clientWidth * window.devicePixelRatio < canvas.width);
     }
   }

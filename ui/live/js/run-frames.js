@@ -9,7 +9,15 @@ const RETRY_MS = 2000;
 export class Frames {
   // on.frame(epoch) is told of each picture that arrived, on.items() of what they all share.
   constructor(id, on) {
-    Object.assign(this, { id, on, items: null, kept: new Map(), wanted: new Set(), under: new Set(), failed: new Set() });
+    Object.assign(this, {
+      id,
+      on,
+      items: null,
+      kept: new Map(),
+      wanted: new Set(),
+      under: new Set(),
+      failed: new Set(),
+    });
     this.closing = new AbortController();
     this.bounds = null; // [left, bottom, right, top] of all points so far
     this.near = 0;
@@ -29,7 +37,9 @@ export class Frames {
   fill() {
     if (!this.wanted.size || this.closing.signal.aborted) return;
     if (!this.items && !this.under.has("items") && !this.failed.has("items")) this.load("items");
-    const missing = [...this.wanted].filter((epoch) => !this.kept.has(epoch) && !this.under.has(epoch) && !this.failed.has(epoch));
+    const missing = [...this.wanted].filter(
+      (epoch) => !this.kept.has(epoch) && !this.under.has(epoch) && !this.failed.has(epoch),
+    );
     missing.sort((a, b) => Math.abs(a - this.near) - Math.abs(b - this.near));
     for (const epoch of missing) {
       if (this.under.size >= AT_ONCE) return;

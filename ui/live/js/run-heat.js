@@ -26,9 +26,18 @@ export class HeatStrip {
 
   labels() {
     const each = this.latentDim <= LABELLED && this.latentDim > 1 ? this.latentDim : 0;
-    const shown = each > 7 ? [0, Math.floor(each / 2), each - 1] : each ? [...Array(each).keys()] : [...new Set([0, this.latentDim - 1])];
+    const shown =
+      each > 7
+        ? [0, Math.floor(each / 2), each - 1]
+        : each
+          ? [...Array(each).keys()]
+          : [...new Set([0, this.latentDim - 1])];
     this.find(".rows").innerHTML = shown
-      .map((index) => `<span style="top:${(100 * (index + 0.5)) / this.latentDim}%">${dimensionName(index)}</span>`).join("");
+      .map(
+        (index) =>
+          `<span style="top:${(100 * (index + 0.5)) / this.latentDim}%">${dimensionName(index)}</span>`,
+      )
+      .join("");
   }
 
   // columns: [{ kl: [...], left, right }, ...] with left and right as shares of the axis, in order.
@@ -41,7 +50,11 @@ export class HeatStrip {
     for (const { kl, left, right } of known) {
       const end = Math.min(Math.round(right * WIDTH), WIDTH);
       for (let row = 0; row < this.latentDim; row++) {
-        pixels.fill(heat(kl[row] / most), row * WIDTH + Math.max(0, Math.round(left * WIDTH)), row * WIDTH + end);
+        pixels.fill(
+          heat(kl[row] / most),
+          row * WIDTH + Math.max(0, Math.round(left * WIDTH)),
+          row * WIDTH + end,
+        );
       }
     }
     context.putImageData(image, 0, 0);
@@ -53,7 +66,8 @@ export class HeatStrip {
   values(kl) {
     const words = this.find(".values");
     if (!kl?.length) words.textContent = "";
-    else if (kl.length <= 3) words.textContent = kl.map((value, index) => `${dimensionName(index)} ${number(value)}`).join("  ");
+    else if (kl.length <= 3)
+      words.textContent = kl.map((value, index) => `${dimensionName(index)} ${number(value)}`).join("  ");
     else {
       const largest = kl.indexOf(Math.max(...kl));
       words.textContent = `most: ${dimensionName(largest)} ${number(kl[largest])}`;

@@ -29,7 +29,8 @@ export class Player {
   }
 
   step(now) {
-    const stops = this.on.stops(), at = stops.indexOf(this.on.at());
+    const stops = this.on.stops(),
+      at = stops.indexOf(this.on.at());
     const next = stops[(at + 1) % stops.length];
     if (!this.on.ready(next)) return; // it will come
     this.on.step(next);

@@ -4,7 +4,8 @@ const EVERY_MS = 1000;
 const RETRY_MS = [1000, 2000, 5000];
 const PATIENCE_MS = 10_000;
 
-export const runUrl = (id, rest = "") => new URL(`/runs/${encodeURIComponent(id)}${rest}`, location.origin).href;
+export const runUrl = (id, rest = "") =>
+  new URL(`/runs/${encodeURIComponent(id)}${rest}`, location.origin).href;
 
 // A refusal that asking again will not change.
 class Refused extends Error {}
@@ -60,7 +61,9 @@ export class Poll {
   async fetch() {
     const after = this.on.after();
     const url = runUrl(this.id, after === null ? "" : `?after=${after}`);
-    const response = await fetch(url, { signal: AbortSignal.any([this.closing.signal, AbortSignal.timeout(PATIENCE_MS)]) });
+    const response = await fetch(url, {
+      signal: AbortSignal.any([this.closing.signal, AbortSignal.timeout(PATIENCE_MS)]),
+    });
     if (response.status >= 400 && response.status < 500) throw new Refused(await response.text());
     if (!response.ok) throw new Error(`The server answers ${response.status}.`);
     return response.json();

@@ -12,7 +12,10 @@ export function parse(buffer) {
     const [start, end] = entry.data_offsets;
     const bytes = buffer.slice(8 + length + start, 8 + length + end); // its own buffer, so it is aligned
     const values = new TYPES[entry.dtype](bytes);
-    tensors[name] = { shape: entry.shape, values: entry.dtype === "I64" ? Array.from(values, Number) : values };
+    tensors[name] = {
+      shape: entry.shape,
+      values: entry.dtype === "I64" ? Array.from(values, Number) : values,
+    };
   }
   return tensors;
 }

@@ -1,8 +1,8 @@
 // Where the held-out codes are: a cloud of points on a canvas, over axes that stay where they are for the whole film.
 
-import { ticks } from "./scale.js";
 import { mark } from "./run-colours.js";
 import { epochName } from "./run-words.js";
+import { ticks } from "./scale.js";
 
 const MANY = 800; // points; then they are drawn smaller
 const PADDING = 0.05;
@@ -46,7 +46,10 @@ export class Scatter {
     this.bounds = [...bounds];
     this.frame = frame;
     this.draw();
-    this.canvas.setAttribute("aria-label", `Codes of ${frame.points.shape[0].toLocaleString("en")} held-out examples, ${epochName(epoch)}`);
+    this.canvas.setAttribute(
+      "aria-label",
+      `Codes of ${frame.points.shape[0].toLocaleString("en")} held-out examples, ${epochName(epoch)}`,
+    );
   }
 
   highlight(label) {
@@ -57,8 +60,10 @@ export class Scatter {
   draw() {
     if (!this.frame || !this.ratio || !this.canvas.width) return; // a canvas nobody has measured yet says 300
     if (!this.view) this.setView();
-    const { context, canvas, view } = this, { values } = this.frame.points;
-    const scaleX = canvas.width / (view.right - view.left), scaleY = canvas.height / (view.top - view.bottom);
+    const { context, canvas, view } = this,
+      { values } = this.frame.points;
+    const scaleX = canvas.width / (view.right - view.left),
+      scaleY = canvas.height / (view.top - view.bottom);
     context.clearRect(0, 0, canvas.width, canvas.height);
     const count = values.length / 2;
     for (const front of this.only === null ? [true] : [false, true]) {
@@ -66,8 +71,10 @@ export class Scatter {
       for (let i = 0; i < count; i++) {
         const label = this.labels ? this.labels[i] : -1;
         if (this.only !== null && (label === this.only) !== front) continue;
-        const sprite = this.sprite(label, count), half = sprite.width / 2;
-        const x = (values[2 * i] - view.left) * scaleX, y = (view.top - values[2 * i + 1]) * scaleY;
+        const sprite = this.sprite(label, count),
+          half = sprite.width / 2;
+        const x = (values[2 * i] - view.left) * scaleX,
+          y = (view.top - values[2 * i + 1]) * scaleY;
         context.drawImage(sprite, Math.round(x - half), Math.round(y - half));
       }
     }
@@ -77,7 +84,8 @@ export class Scatter {
   sprite(label, count) {
     let sprite = this.sprites.get(label);
     if (sprite) return sprite;
-    const r = (count > MANY ? 2.4 : 3.2) * this.ratio, side = 2 * Math.ceil(1.5 * r) + 1;
+    const r = (count > MANY ? 2.4 : 3.2) * this.ratio,
+      side = 2 * Math.ceil(1.5 * r) + 1;
     sprite = document.createElement("canvas");
     sprite.width = sprite.height = side;
     const context = sprite.getContext("2d");
@@ -102,24 +110,33 @@ export class Scatter {
   }
 
   equalUnits() {
-    const { view } = this, wide = this.canvas.width / this.canvas.height;
+    const { view } = this,
+      wide = this.canvas.width / this.canvas.height;
     const height = Math.max(view.top - view.bottom, (view.right - view.left) / wide);
-    const middleX = (view.left + view.right) / 2, middleY = (view.bottom + view.top) / 2;
+    const middleX = (view.left + view.right) / 2,
+      middleY = (view.bottom + view.top) / 2;
     Object.assign(view, {
-      left: middleX - (height * wide) / 2, right: middleX + (height * wide) / 2,
-      bottom: middleY - height / 2, top: middleY + height / 2,
+      left: middleX - (height * wide) / 2,
+      right: middleX + (height * wide) / 2,
+      bottom: middleY - height / 2,
+      top: middleY + height / 2,
     });
   }
 
   axes() {
     const { left, right, bottom, top } = this.view;
-    const x = (value) => ((100 * (value - left)) / (right - left)).toFixed(3), y = (value) => ((100 * (top - value)) / (top - bottom)).toFixed(3);
+    const x = (value) => ((100 * (value - left)) / (right - left)).toFixed(3),
+      y = (value) => ((100 * (top - value)) / (top - bottom)).toFixed(3);
     const zero = (value) => (value === 0 ? " zero" : "");
     const inside = (share) => share > 4 && share < 94;
-    const across = ticks(left, right, 5).map(({ value, text }) =>
-      `<div class="x${zero(value)}" style="left:${x(value)}%">${inside(x(value)) ? `<span>${text}</span>` : ""}</div>`);
-    const up = ticks(bottom, top, 5).map(({ value, text }) =>
-      `<div class="y${zero(value)}" style="top:${y(value)}%">${inside(y(value)) ? `<span>${text}</span>` : ""}</div>`);
+    const across = ticks(left, right, 5).map(
+      ({ value, text }) =>
+        `<div class="x${zero(value)}" style="left:${x(value)}%">${inside(x(value)) ? `<span>${text}</span>` : ""}</div>`,
+    );
+    const up = ticks(bottom, top, 5).map(
+      ({ value, text }) =>
+        `<div class="y${zero(value)}" style="top:${y(value)}%">${inside(y(value)) ? `<span>${text}</span>` : ""}</div>`,
+    );
     this.find(".axes").innerHTML = [...across, ...up, ...this.prior(x, y)].join("");
   }
 
@@ -127,8 +144,10 @@ export class Scatter {
   prior(x, y) {
     if (this.kind !== "vae" || this.latentDim > 2) return [];
     if (this.latentDim === 1) return [`<div class="y prior" style="top:${y(1)}%"></div>`];
-    return [1, 2].map((r) =>
-      `<div class="ring prior" style="left:${x(-r)}%;top:${y(r)}%;width:${(x(r) - x(-r)).toFixed(3)}%;height:${(y(-r) - y(r)).toFixed(3)}%"></div>`);
+    return [1, 2].map(
+      (r) =>
+        `<div class="ring prior" style="left:${x(-r)}%;top:${y(r)}%;width:${(x(r) - x(-r)).toFixed(3)}%;height:${(y(-r) - y(r)).toFixed(3)}%"></div>`,
+    );
   }
 
   close() {
@@ -139,7 +158,9 @@ export class Scatter {
 // A little room around the points, with edges on round numbers, so that a new snapshot seldom moves them.
 function padded(left, bottom, right, top) {
   const span = Math.max(right - left, top - bottom, 1e-6);
-  const step = 10 ** Math.floor(Math.log10(span)) / 4, room = PADDING * span;
-  const down = (value) => Math.floor((value - room) / step) * step, up = (value) => Math.ceil((value + room) / step) * step;
+  const step = 10 ** Math.floor(Math.log10(span)) / 4,
+    room = PADDING * span;
+  const down = (value) => Math.floor((value - room) / step) * step,
+    up = (value) => Math.ceil((value + room) / step) * step;
   return { left: down(left), bottom: down(bottom), right: up(right), top: up(top) };
 }

@@ -3,8 +3,17 @@
 import { rate, timeLeft } from "./run-words.js";
 
 const NAMES = {
-  new: "not started", starting: "starting", queued: "queued", preparing: "preparing", training: "training",
-  finishing: "finishing", stopping: "stopping", finished: "finished", stopped: "stopped", failed: "failed", interrupted: "interrupted",
+  new: "not started",
+  starting: "starting",
+  queued: "queued",
+  preparing: "preparing",
+  training: "training",
+  finishing: "finishing",
+  stopping: "stopping",
+  finished: "finished",
+  stopped: "stopped",
+  failed: "failed",
+  interrupted: "interrupted",
 };
 const UNSURE = ["starting", "queued", "preparing", "finishing", "stopping"]; // at work, and nobody knows how far
 const SAID_ALREADY = ["Training.", "Starting.", "Finished.", "Stopped."];
@@ -75,7 +84,9 @@ function words(facts) {
     training ? timeLeft(facts.remaining_s) : "",
     facts.chosen,
     facts.dataTitle,
-  ].filter(Boolean).join(" · ");
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 // While it trains, the epoch it is in; else the last one it finished.

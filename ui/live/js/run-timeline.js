@@ -1,13 +1,14 @@
 // The timeline: curves and the KL strip over one axis of epochs. All of it is one slider, whose value is an epoch.
 
-import { MOVE } from "./slider.js";
 import { Curve } from "./run-curves.js";
-import { ticks } from "./scale.js";
 import { HeatStrip } from "./run-heat.js";
 import { epochName, number } from "./run-words.js";
+import { ticks } from "./scale.js";
+import { MOVE } from "./slider.js";
 
 const NO_KL = {
-  autoencoder: "An autoencoder has no posterior, so there is no KL term and no ELBO: this is the reconstruction term alone.",
+  autoencoder:
+    "An autoencoder has no posterior, so there is no KL term and no ELBO: this is the reconstruction term alone.",
   pca: "PCA has no posterior, so there is no KL term and no ELBO: this is the reconstruction term alone.",
 };
 
@@ -35,9 +36,10 @@ export class Timeline {
 
   // Lay out the curves for a kind of model.
   begin({ kind, latentDim }) {
-    this.curves = kind === "vae"
-      ? { elbo: new Curve("ELBO"), reconstruction: new Curve("reconstruction"), kl: new Curve("KL") }
-      : { reconstruction: new Curve("reconstruction") };
+    this.curves =
+      kind === "vae"
+        ? { elbo: new Curve("ELBO"), reconstruction: new Curve("reconstruction"), kl: new Curve("KL") }
+        : { reconstruction: new Curve("reconstruction") };
     this.heat = kind === "vae" ? new HeatStrip(latentDim) : null;
     const parts = [...Object.values(this.curves), this.heat].filter(Boolean);
     this.find(".curves").replaceChildren(...parts.map((part) => part.element));
@@ -51,9 +53,14 @@ export class Timeline {
     const gaps = stops.slice(1).map((epoch, i) => epoch - stops[i]);
     this.interval = gaps.length ? Math.min(...gaps) : 1;
     this.last = Math.max(last, stops.at(-1) ?? 0, 1);
-    const figures = [...rows.values()], share = (epoch) => this.share(epoch);
+    const figures = [...rows.values()],
+      share = (epoch) => this.share(epoch);
     for (const [name, curve] of Object.entries(this.curves)) {
-      curve.draw(figures.map((row) => ({ epoch: row.epoch, ...row[name] })), share, name === "elbo" || !this.heat ? best : null);
+      curve.draw(
+        figures.map((row) => ({ epoch: row.epoch, ...row[name] })),
+        share,
+        name === "elbo" || !this.heat ? best : null,
+      );
     }
     this.heat?.draw(this.columns(figures));
     this.axis();
@@ -71,13 +78,19 @@ export class Timeline {
     return figures.map((row, i) => {
       const before = figures[i - 1]?.epoch ?? row.epoch - this.interval;
       const after = figures[i + 1]?.epoch ?? Math.min(row.epoch + this.interval, this.last + this.interval);
-      return { kl: row.dimensions, left: this.share((before + row.epoch) / 2), right: this.share((row.epoch + after) / 2) };
+      return {
+        kl: row.dimensions,
+        left: this.share((before + row.epoch) / 2),
+        right: this.share((row.epoch + after) / 2),
+      };
     });
   }
 
   axis() {
     const whole = ticks(0, this.last, 6).filter(({ value }) => Number.isInteger(value));
-    this.find(".axis").innerHTML = whole.map(({ value, text }) => `<span style="left:${100 * this.share(value)}%">${text}</span>`).join("");
+    this.find(".axis").innerHTML = whole
+      .map(({ value, text }) => `<span style="left:${100 * this.share(value)}%">${text}</span>`)
+      .join("");
   }
 
   // Stand on an epoch.
@@ -96,7 +109,9 @@ export class Timeline {
   words(epoch, row) {
     const figure = row && (this.heat ? ["ELBO", row.elbo] : ["reconstruction", row.reconstruction]);
     const best = epoch === this.best ? ", the best" : "";
-    return epochName(epoch) + (figure ? `, held-out ${figure[0]} ${number(figure[1].heldOut)} nats${best}` : "");
+    return (
+      epochName(epoch) + (figure ? `, held-out ${figure[0]} ${number(figure[1].heldOut)} nats${best}` : "")
+    );
   }
 
   // --- the scrubber -------------------------------------------------------------------------------------
@@ -110,7 +125,8 @@ export class Timeline {
       this.drag(event);
     });
     this.plots.addEventListener(MOVE, (event) => this.dragging && this.drag(event));
-    for (const over of ["pointerup", "pointercancel"]) this.plots.addEventListener(over, () => (this.dragging = null));
+    for (const over of ["pointerup", "pointercancel"])
+      this.plots.addEventListener(over, () => (this.dragging = null));
     this.plots.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -127,10 +143,17 @@ export class Timeline {
       this.on.play();
       return;
     }
-    const at = this.stops.indexOf(this.epoch), end = this.stops.length - 1;
+    const at = this.stops.indexOf(this.epoch),
+      end = this.stops.length - 1;
     const moves = {
-      ArrowLeft: at - 1, ArrowDown: at - 1, ArrowRight: at + 1, ArrowUp: at + 1,
-      PageDown: at - 10, PageUp: at + 10, Home: 0, End: end,
+      ArrowLeft: at - 1,
+      ArrowDown: at - 1,
+      ArrowRight: at + 1,
+      ArrowUp: at + 1,
+      PageDown: at - 10,
+      PageUp: at + 10,
+      Home: 0,
+      End: end,
     };
     if (!(event.key in moves)) return;
     event.preventDefault();
@@ -140,5 +163,8 @@ export class Timeline {
 
 // The stop closest to an epoch; stops are in order.
 export function nearest(stops, epoch) {
-  return stops.reduce((best, stop) => (Math.abs(stop - epoch) < Math.abs(best - epoch) ? stop : best), stops[0]);
+  return stops.reduce(
+    (best, stop) => (Math.abs(stop - epoch) < Math.abs(best - epoch) ? stop : best),
+    stops[0],
+  );
 }

@@ -3,14 +3,14 @@
 // One number ties it together: the epoch that the cursor stands on. While the run is busy the cursor follows the
 // newest snapshot ("live") until somebody moves it. Python hears of changes of the run's state only.
 
-import { Export, EXPORT } from "./run-export.js";
-import { Film, FILM } from "./run-film.js";
+import { Remote } from "./remote.js";
+import { EXPORT, Export } from "./run-export.js";
+import { FILM, Film } from "./run-film.js";
 import { Frames } from "./run-frames.js";
 import { Player } from "./run-player.js";
 import { Poll } from "./run-poll.js";
-import { Remote } from "./remote.js";
-import { StatusLine, STATUS } from "./run-status.js";
-import { Timeline, TIMELINE } from "./run-timeline.js";
+import { STATUS, StatusLine } from "./run-status.js";
+import { TIMELINE, Timeline } from "./run-timeline.js";
 
 const TEMPLATE = `
   <div class="run" aria-busy="true">
@@ -35,10 +35,16 @@ class RunView {
     this.status = new StatusLine(root);
     this.film = new Film(root);
     this.export = new Export(root);
-    this.timeline = new Timeline(root, { move: (epoch) => this.choose(epoch), play: () => this.player.toggle() });
+    this.timeline = new Timeline(root, {
+      move: (epoch) => this.choose(epoch),
+      play: () => this.player.toggle(),
+    });
     this.player = new Player({
-      stops: () => this.facts.snapshots, at: () => this.epoch, ready: (epoch) => Boolean(this.frames.get(epoch)),
-      step: (epoch) => this.stand(epoch), change: (playing) => this.playing(playing),
+      stops: () => this.facts.snapshots,
+      at: () => this.epoch,
+      ready: (epoch) => Boolean(this.frames.get(epoch)),
+      step: (epoch) => this.stand(epoch),
+      change: (playing) => this.playing(playing),
     });
     this.find(".play").addEventListener("click", () => this.player.toggle());
     this.find(".live").addEventListener("click", () => this.goLive());
@@ -71,7 +77,10 @@ class RunView {
     this.player.stop();
     this.frames?.close();
     this.rows = new Map();
-    this.frames = new Frames(this.id, { frame: (epoch) => this.arrived(epoch), items: () => this.film.setItems(this.frames.items) });
+    this.frames = new Frames(this.id, {
+      frame: (epoch) => this.arrived(epoch),
+      items: () => this.film.setItems(this.frames.items),
+    });
     this.export.begin(this.id);
   }
 
@@ -145,7 +154,9 @@ class RunView {
   // To the next or the previous snapshot; false while there is none.
   step(by) {
     if (!this.stops.length) return false;
-    this.choose(this.stops[Math.min(Math.max(this.stops.indexOf(this.epoch) + by, 0), this.stops.length - 1)]);
+    this.choose(
+      this.stops[Math.min(Math.max(this.stops.indexOf(this.epoch) + by, 0), this.stops.length - 1)],
+    );
   }
 
   goLive() {

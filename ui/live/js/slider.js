@@ -11,7 +11,7 @@ export const MOVE = "onpointerrawupdate" in window ? "pointerrawupdate" : "point
 const BIG_STEP = 10;
 
 const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
-export const dimensionName = (index) => "z" + String(index + 1).replace(/\d/g, (d) => SUBSCRIPTS[d]);
+export const dimensionName = (index) => `z${String(index + 1).replace(/\d/g, (d) => SUBSCRIPTS[d])}`;
 
 export class Slider {
   // on.drag(index, value) while a pointer moves it, on.input(index, value) for a single step,
@@ -20,7 +20,7 @@ export class Slider {
     Object.assign(this, { dimension, on, locked: false, value: 0 });
     this.step = roundStep((dimension.high - dimension.low) / 120); // 0.05 for the range +-3
     this.element = document.createElement("div");
-    this.element.className = "dim" + (dimension.active ? "" : " dead");
+    this.element.className = `dim${dimension.active ? "" : " dead"}`;
     this.element.innerHTML = `
       <div class="head">
         <span class="name"></span><span class="kl"></span>
@@ -35,7 +35,8 @@ export class Slider {
         <canvas class="strip" width="9" height="1"></canvas>
         <div class="rail"><div class="needle"><div class="thumb"></div></div></div>
       </div>`;
-    const find = (this.find = (selector) => this.element.querySelector(selector));
+    const find = (selector) => this.element.querySelector(selector);
+    this.find = find;
     this.track = find(".track");
     this.strip = find(".strip");
     this.needle = find(".needle");
@@ -56,7 +57,12 @@ export class Slider {
     const { index, kl, variance, active, low, high, histogram } = this.dimension;
     const name = dimensionName(index);
     find(".name").textContent = name;
-    const measure = kl === null ? (histogram.some(Boolean) ? `variance ${variance.toPrecision(3)}` : "") : `KL ${kl.toFixed(2)} nats`;
+    const measure =
+      kl === null
+        ? histogram.some(Boolean)
+          ? `variance ${variance.toPrecision(3)}`
+          : ""
+        : `KL ${kl.toFixed(2)} nats`;
     find(".kl").textContent = active ? measure : `${measure} · dead`;
     find(".kl").title = active
       ? "How much this dimension tells about the data: its mean KL divergence from the prior"
@@ -66,7 +72,11 @@ export class Slider {
     this.input.setAttribute("aria-label", `${name}, exact value`);
     this.lockButton.setAttribute("aria-label", `Lock ${name}`);
     this.lockButton.title = "Lock: random draws leave this dimension alone";
-    const aria = { label: [name, find(".kl").textContent].filter(Boolean).join(", "), valuemin: low, valuemax: high };
+    const aria = {
+      label: [name, find(".kl").textContent].filter(Boolean).join(", "),
+      valuemin: low,
+      valuemax: high,
+    };
     for (const [key, text] of Object.entries(aria)) this.track.setAttribute(`aria-${key}`, text);
   }
 
@@ -110,9 +120,15 @@ export class Slider {
     const { low, high } = this.dimension;
     const step = this.step * (event.shiftKey ? BIG_STEP : 1);
     const moves = {
-      ArrowLeft: this.value - step, ArrowDown: this.value - step, ArrowRight: this.value + step,
-      ArrowUp: this.value + step, PageDown: this.value - 10 * this.step, PageUp: this.value + 10 * this.step,
-      Home: low, End: high, Delete: 0,
+      ArrowLeft: this.value - step,
+      ArrowDown: this.value - step,
+      ArrowRight: this.value + step,
+      ArrowUp: this.value + step,
+      PageDown: this.value - 10 * this.step,
+      PageUp: this.value + 10 * this.step,
+      Home: low,
+      End: high,
+      Delete: 0,
     };
     if (!(event.key in moves) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
@@ -124,7 +140,9 @@ export class Slider {
   type() {
     const value = Number(this.input.value.trim().replace("−", "-").replace(",", "."));
     if (this.input.value.trim() === "" || !Number.isFinite(Math.fround(value))) {
-      this.on.complain(`${dimensionName(this.dimension.index)} = "${this.input.value}" is not a number; type one like -1.25.`);
+      this.on.complain(
+        `${dimensionName(this.dimension.index)} = "${this.input.value}" is not a number; type one like -1.25.`,
+      );
       this.show(this.value);
       return;
     }
@@ -159,18 +177,22 @@ export class Slider {
 
   // The value in words, where it differs from what stands there.
   tell() {
-    const { value, dimension } = this, text = (Math.abs(value) < 0.005 ? 0 : value).toFixed(2); // never −0.00
-    const typed = text.replace("-", "−"), outside = value < dimension.low || value > dimension.high;
+    const { value, dimension } = this,
+      text = (Math.abs(value) < 0.005 ? 0 : value).toFixed(2); // never −0.00
+    const typed = text.replace("-", "−"),
+      outside = value < dimension.low || value > dimension.high;
     if (this.input.value !== typed) this.input.value = typed;
     if (this.track.getAttribute("aria-valuenow") !== text) this.track.setAttribute("aria-valuenow", text);
-    if (this.element.classList.contains("outside") !== outside) this.element.classList.toggle("outside", outside);
+    if (this.element.classList.contains("outside") !== outside)
+      this.element.classList.toggle("outside", outside);
   }
 
   // Draw the posterior of an encoded image, mean +- one standard deviation, or nothing.
   showPosterior(mean, std) {
     this.band.hidden = mean === null;
     if (mean === null) return;
-    const left = this.percent(mean - std), right = this.percent(mean + std);
+    const left = this.percent(mean - std),
+      right = this.percent(mean + std);
     this.band.style.left = `${left}%`;
     this.band.style.width = `${Math.max(right - left, 0.3)}%`;
     this.band.title = std ? `posterior ${mean.toFixed(2)} ± ${std.toFixed(2)}` : `code ${mean.toFixed(2)}`;

@@ -4,7 +4,10 @@
 // meanwhile: a slow server never builds a queue, and the picture never lags behind the pointer by more
 // than one answer. The byte layout is described in ui/live/protocol.py.
 
-export const DECODE = 0, ENCODE = 1, ITEM = 2, MEASURE = 3;
+export const DECODE = 0,
+  ENCODE = 1,
+  ITEM = 2,
+  MEASURE = 3;
 // What a MEASURE request asks for (its height), with the columns of the answer's values:
 export const CLIFFS = 0, // stretch, magnification; in all latent directions
   CLIFFS_IN_PLANE = 1, // the same within a plane, whose two axes are the first rows of the request
@@ -15,7 +18,8 @@ export const CLIFFS = 0, // stretch, magnification; in all latent directions
   // reference example and its class (-1: none), 1 where realism compares with the data's own images and 0 where with
   // their reconstructions, with how many; the picture is that example. NaN: not defined for this model.
   TRUST = 5;
-const HEADER_BYTES = 20, ANSWER_BYTES = 16;
+const HEADER_BYTES = 20,
+  ANSWER_BYTES = 16;
 const RETRY_MS = [200, 500, 1000, 2000, 5000];
 
 class LiveSocket {
@@ -170,7 +174,15 @@ function parse(buffer) {
   const [kind, size, height, width, channels, flag] = [0, 1, 2, 3, 4, 5].map(short);
   if (kind === DECODE) {
     // took: ms that decoding took, without the way
-    return { kind, count: size, height, width, channels, took: flag / 100, pixels: new Uint8Array(buffer, ANSWER_BYTES) };
+    return {
+      kind,
+      count: size,
+      height,
+      width,
+      channels,
+      took: flag / 100,
+      pixels: new Uint8Array(buffer, ANSWER_BYTES),
+    };
   }
   if (kind === MEASURE) {
     const values = new Float32Array(buffer, ANSWER_BYTES, size * flag);
@@ -180,7 +192,11 @@ function parse(buffer) {
   const item = kind === ITEM ? { position: view.getInt32(16, true), label: view.getInt32(20, true) } : {};
   const start = ANSWER_BYTES + (kind === ITEM ? 8 : 0);
   return {
-    kind, height, width, channels, ...item,
+    kind,
+    height,
+    width,
+    channels,
+    ...item,
     mean: new Float32Array(buffer, start, size),
     std: flag ? new Float32Array(buffer, start + 4 * size, size) : null,
     pixels: channels ? new Uint8Array(buffer, start + 8 * size) : null,

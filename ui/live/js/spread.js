@@ -1,7 +1,7 @@
 // Pixel uncertainty: how much each pixel of the decoded mean varies over draws from an image's posterior q(z|x).
 
-import { Channel, DECODE } from "./socket.js";
 import { sequential } from "./map-palette.js";
+import { Channel, DECODE } from "./socket.js";
 
 const SAMPLES = 64;
 const AT_ONCE = 16; // in one request, so that the image's own request waits a few milliseconds at most
@@ -11,9 +11,17 @@ const SEED = 1;
 export class Spread {
   // figure: with a canvas and a caption; hidden for models whose encoder gives one point.
   constructor(figure) {
-    Object.assign(this, { figure, canvas: figure.querySelector("canvas"), caption: figure.querySelector("figcaption"), run: null });
+    Object.assign(this, {
+      figure,
+      canvas: figure.querySelector("canvas"),
+      caption: figure.querySelector("figcaption"),
+      run: null,
+    });
     this.palette = sequential("cividis");
-    this.channel = new Channel({ onAnswer: (answer, run) => this.arrived(answer, run), onError: () => this.clear() });
+    this.channel = new Channel({
+      onAnswer: (answer, run) => this.arrived(answer, run),
+      onError: () => this.clear(),
+    });
   }
 
   begin(model) {
@@ -41,14 +49,22 @@ export class Spread {
   }
 
   begins(mean, std) {
-    const width = mean.length, codes = Float32Array.from(this.noise, (noise, i) => mean[i % width] + std[i % width] * noise);
+    const width = mean.length,
+      codes = Float32Array.from(this.noise, (noise, i) => mean[i % width] + std[i % width] * noise);
     this.run = { codes, width, done: 0, sum: null, squares: null };
     this.ask(this.run);
   }
 
   ask(run) {
     const { codes, width, done } = run;
-    this.channel.ask({ model: this.model.id, kind: DECODE, count: AT_ONCE, width, payload: codes.subarray(done * width, (done + AT_ONCE) * width), tag: run });
+    this.channel.ask({
+      model: this.model.id,
+      kind: DECODE,
+      count: AT_ONCE,
+      width,
+      payload: codes.subarray(done * width, (done + AT_ONCE) * width),
+      tag: run,
+    });
   }
 
   arrived({ count, height, width, channels, pixels }, run) {
@@ -68,10 +84,15 @@ export class Spread {
   }
 
   paint(deviation, height, width) {
-    const most = Math.max(...deviation), { canvas } = this;
+    const most = Math.max(...deviation),
+      { canvas } = this;
     Object.assign(canvas, { width, height, hidden: false });
-    const context = canvas.getContext("2d"), image = context.createImageData(width, height), out = new Uint32Array(image.data.buffer);
-    deviation.forEach((value, p) => (out[p] = this.palette[1 + Math.round(most > 0 ? (254 * value) / most : 0)]));
+    const context = canvas.getContext("2d"),
+      image = context.createImageData(width, height),
+      out = new Uint32Array(image.data.buffer);
+    deviation.forEach(
+      (value, p) => (out[p] = this.palette[1 + Math.round(most > 0 ? (254 * value) / most : 0)]),
+    );
     context.putImageData(image, 0, 0);
     this.caption.textContent = `pixel spread over q(z|x), up to ±${most.toFixed(2)}`;
     this.figure.title = `Pixel uncertainty: the standard deviation of each pixel of the decoded mean over ${SAMPLES} draws from the posterior q(z|x) of this image, from none (dark) to ${most.toFixed(3)} (light); black to white is 1`;
@@ -87,7 +108,8 @@ export class Spread {
 function deviations({ sum, squares, done }, channels) {
   return Float64Array.from({ length: sum.length / channels }, (_, pixel) => {
     let variance = 0;
-    for (let p = pixel * channels; p < (pixel + 1) * channels; p++) variance += Math.max(squares[p] - sum[p] ** 2 / done, 0) / (done - 1);
+    for (let p = pixel * channels; p < (pixel + 1) * channels; p++)
+      variance += Math.max(squares[p] - sum[p] ** 2 / done, 0) / (done - 1);
     return Math.sqrt(variance / channels) / 255;
   });
 }

@@ -3,8 +3,8 @@
 // A few are asked for at a time, the oldest first: no picture waits long behind them, and every strip gets its turn
 // however fast the pointer moves. Nothing here belongs to a page: it runs in a worker as well (strips.js).
 
-import { Channel, DECODE } from "./socket.js";
 import { paint } from "./paint.js";
+import { Channel, DECODE } from "./socket.js";
 
 const AT_ONCE = 2; // in one request, so that an image's own request waits a few milliseconds at most
 
@@ -15,7 +15,10 @@ export class StripsPainter {
       onError(sentence);
       this.refresh();
     };
-    this.channel = new Channel({ onAnswer: (answer, strips) => this.answered(answer, strips), onError: refused });
+    this.channel = new Channel({
+      onAnswer: (answer, strips) => this.answered(answer, strips),
+      onError: refused,
+    });
     this.strips = new Map(); // dimension index -> { index, values, canvas, of: the code that it was asked for, askedAt }
     this.begin(null);
   }
@@ -34,7 +37,8 @@ export class StripsPainter {
   // Newer weights: every strip is out of date, and may have other values (dimension index -> values).
   follow({ model, values }) {
     this.model = model;
-    for (const strip of this.strips.values()) Object.assign(strip, { values: values.get(strip.index), of: null });
+    for (const strip of this.strips.values())
+      Object.assign(strip, { values: values.get(strip.index), of: null });
   }
 
   // The code in view has moved; the array is the painter's to keep.
@@ -58,7 +62,8 @@ export class StripsPainter {
       .slice(0, AT_ONCE);
     if (!chosen.length) return;
     const rows = chosen.flatMap(({ index, values }) => values.map((value) => [index, value]));
-    const width = code.length, payload = new Float32Array(rows.length * width);
+    const width = code.length,
+      payload = new Float32Array(rows.length * width);
     rows.forEach(([index, value], row) => {
       payload.set(code, row * width);
       payload[row * width + index] = value;

@@ -4,4 +4,4 @@ import { StripsPainter } from "./strips-painter.js";
 
 const painter = new StripsPainter((sentence) => postMessage(sentence));
 
-onmessage = ({ data: [method, argument] }) => painter[method](argument);
+self.onmessage = ({ data: [method, argument] }) => painter[method](argument);

@@ -4,16 +4,23 @@
 import { StripsPainter } from "./strips-painter.js";
 
 const PERIOD_MS = 8; // between two codes: a mouse may move a thousand times a second, which no strip follows
-const PAINTS_APART = "Worker" in globalThis && "OffscreenCanvas" in globalThis && "transferControlToOffscreen" in HTMLCanvasElement.prototype;
+const PAINTS_APART =
+  "Worker" in globalThis &&
+  "OffscreenCanvas" in globalThis &&
+  "transferControlToOffscreen" in HTMLCanvasElement.prototype;
 
 export class Strips {
   // onError(sentence) gets a refusal.
   constructor(onError) {
     Object.assign(this, { onError, sliders: new Map(), visible: new Set(), timer: null });
     this.observer = new IntersectionObserver((entries) => this.look(entries), { rootMargin: "80px" });
-    if (!PAINTS_APART) return void (this.painter = new StripsPainter(onError));
+    if (PAINTS_APART) this.hire();
+    else this.painter = new StripsPainter(onError);
+  }
+
+  hire() {
     this.worker = new Worker(new URL("./strips-worker.js", import.meta.url), { type: "module" });
-    this.worker.onmessage = ({ data }) => onError(data);
+    this.worker.onmessage = ({ data }) => this.onError(data);
     this.worker.onerror = () => this.stay();
   }
 
@@ -28,7 +35,9 @@ export class Strips {
   }
 
   add(slider) {
-    const [, height, width] = this.model.dataShape, { index } = slider.dimension, values = slider.traversal();
+    const [, height, width] = this.model.dataShape,
+      { index } = slider.dimension,
+      values = slider.traversal();
     const { strip } = slider;
     Object.assign(strip, { width: values.length * width, height });
     strip.dataset.index = index;
@@ -95,7 +104,8 @@ export class Strips {
   close() {
     clearTimeout(this.timer);
     this.observer.disconnect();
-    if (this.worker) this.worker.terminate(); // and with it its socket
+    if (this.worker)
+      this.worker.terminate(); // and with it its socket
     else this.painter.close();
   }
 }

@@ -18,7 +18,12 @@ export async function fetchTold(path, body, { signal, progress = () => {} } = {}
 }
 
 export async function post(path, body, signal) {
-  const options = { method: "POST", signal, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  const options = {
+    method: "POST",
+    signal,
+    body: JSON.stringify(body),
+    headers: { "Content-Type": "application/json" },
+  };
   const answer = await fetch(new URL(path, location.origin), options).catch((error) => {
     throw error instanceof TypeError ? new Error(LOST) : error;
   });

@@ -3,10 +3,10 @@
 // It has a channel of its own and the server a thread of its own for it, so that no picture waits for it; it asks a few
 // times a second and only while somebody can see it. What a model cannot be asked is left out.
 
-import { CLIFFS, Channel, DRIFT, MEASURE, TRUST } from "./socket.js";
-import { FIGURES } from "./trust-figures.js";
-import { paint } from "./paint.js";
 import { soon, tell } from "./pace.js";
+import { paint } from "./paint.js";
+import { Channel, CLIFFS, DRIFT, MEASURE, TRUST } from "./socket.js";
+import { FIGURES } from "./trust-figures.js";
 
 const PER_SECOND = 10;
 const REST = 4; // times as long as the last answer took: a machine that is busy measures less often
@@ -18,21 +18,40 @@ const USUAL = [0.05, 0.95]; // quantiles over the model's sample of encoded data
 export class Trust {
   // root is an element that is filled here; it keeps its height, whether it has something to say or not.
   constructor(root) {
-    root.innerHTML = FIGURES.map(({ name }) => `<div class="figure absent" data-name="${name}">${name === "realism" ? `<canvas role="img" aria-label="Nearest encoded image"></canvas>` : ""}
-      <dl><dt>${name}</dt><dd><span class="value"></span> <span class="word"></span></dd></dl></div>`).join("");
+    root.innerHTML = FIGURES.map(
+      ({
+        name,
+      }) => `<div class="figure absent" data-name="${name}">${name === "realism" ? `<canvas role="img" aria-label="Nearest encoded image"></canvas>` : ""}
+      <dl><dt>${name}</dt><dd><span class="value"></span> <span class="word"></span></dd></dl></div>`,
+    ).join("");
     root.setAttribute("role", "group");
     root.setAttribute("aria-label", "Trust read-out");
-    Object.assign(this, { root, model: null, newest: null, due: 0, told: null, usual: null, timer: null, inView: false });
+    Object.assign(this, {
+      root,
+      model: null,
+      newest: null,
+      due: 0,
+      told: null,
+      usual: null,
+      timer: null,
+      inView: false,
+    });
     this.picture = root.querySelector("canvas");
-    this.channel = new Channel({ onAnswer: (answer, model) => this.answered(answer, model), onError: () => this.refused() });
+    this.channel = new Channel({
+      onAnswer: (answer, model) => this.answered(answer, model),
+      onError: () => this.refused(),
+    });
     this.leaving = new AbortController();
     document.addEventListener("visibilitychange", () => this.wake(), { signal: this.leaving.signal });
     // Told by the browser after its own layout: to ask whether it is visible would force one at every move.
     // A screen further on counts as well: whoever scrolls there finds the figures.
-    this.watch = new IntersectionObserver((entries) => {
-      this.inView = entries.at(-1).isIntersecting;
-      this.wake();
-    }, { rootMargin: "100% 0px" });
+    this.watch = new IntersectionObserver(
+      (entries) => {
+        this.inView = entries.at(-1).isIntersecting;
+        this.wake();
+      },
+      { rootMargin: "100% 0px" },
+    );
     this.watch.observe(root);
   }
 
@@ -59,12 +78,23 @@ export class Trust {
   wake() {
     if (this.timer || !this.newest || this.channel.busy || document.hidden || !this.inView) return;
     const wait = this.due - performance.now();
-    if (wait > 0) return void (this.timer = setTimeout(() => this.waited(), wait));
+    if (wait > 0) {
+      this.timer = setTimeout(() => this.waited(), wait);
+      return;
+    }
     const payload = this.newest;
     this.newest = null;
     this.asked = performance.now();
     this.due = this.asked + 1000 / PER_SECOND;
-    this.channel.ask({ model: this.model.id, kind: MEASURE, height: TRUST, count: 1, width: payload.length, payload, tag: this.model });
+    this.channel.ask({
+      model: this.model.id,
+      kind: MEASURE,
+      height: TRUST,
+      count: 1,
+      width: payload.length,
+      payload,
+      tag: this.model,
+    });
   }
 
   waited() {
@@ -105,7 +135,8 @@ export class Trust {
     const { values, pixels } = this.told;
     this.root.classList.remove("refused", "waiting");
     FIGURES.forEach(({ name, says }) => {
-      const figure = this.root.querySelector(`[data-name="${name}"]`), said = says(values, this.model, this.usual ?? {});
+      const figure = this.root.querySelector(`[data-name="${name}"]`),
+        said = says(values, this.model, this.usual ?? {});
       if (figure.classList.contains("absent") === Boolean(said)) figure.classList.toggle("absent");
       if (!said) return;
       if (figure.title !== said.title) figure.title = said.title;
@@ -137,10 +168,18 @@ function usualOf(model) {
 
 async function measure({ id, usual: codes }) {
   if (!codes?.length) return {};
-  const payload = Float32Array.from(codes.flat()), request = { model: id, kind: MEASURE, count: codes.length, width: codes[0].length, payload };
-  const cliffs = await once({ ...request, height: CLIFFS }), drifts = await once({ ...request, height: DRIFT });
-  const rows = (answer) => Array.from({ length: answer?.rows ?? 0 }, (_, i) => answer.values.subarray(i * answer.columns, (i + 1) * answer.columns));
-  return { stretch: range(rows(cliffs).map(([stretch]) => stretch)), drift: range(rows(drifts).map((drift) => Math.hypot(...drift))) };
+  const payload = Float32Array.from(codes.flat()),
+    request = { model: id, kind: MEASURE, count: codes.length, width: codes[0].length, payload };
+  const cliffs = await once({ ...request, height: CLIFFS }),
+    drifts = await once({ ...request, height: DRIFT });
+  const rows = (answer) =>
+    Array.from({ length: answer?.rows ?? 0 }, (_, i) =>
+      answer.values.subarray(i * answer.columns, (i + 1) * answer.columns),
+    );
+  return {
+    stretch: range(rows(cliffs).map(([stretch]) => stretch)),
+    drift: range(rows(drifts).map((drift) => Math.hypot(...drift))),
+  };
 }
 
 // One answer, or null where the model refuses.

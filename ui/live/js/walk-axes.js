@@ -4,18 +4,26 @@ import { ticks } from "./scale.js";
 
 const APART = 44; // px between two numbers, at least
 const ENOUGH = 110; // px to a number; finer ones are not looked for then
-const EDGE = 4, TICK = 6; // px
+const EDGE = 4,
+  TICK = 6; // px
 const VEIL = 0.8; // how much of a tile the strongest shade hides
 const STEPS = [1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01]; // of z, where ticks cannot be evenly spaced
 
 // The numbers along one axis as [{ value, text, at }], `at` in px; place(x) says where a coordinate is.
 export function axisTicks(spacing, low, high, length, place) {
-  if (spacing.name === "linear") return ticks(low, high, Math.max(2, Math.floor(length / (2 * APART)))).map((tick) => ({ ...tick, at: place(tick.value) }));
-  const tiny = 1e-4, [from, to] = [Math.max(low, tiny), Math.min(high, 1 - tiny)].map((p) => spacing.value(p)), found = [];
+  if (spacing.name === "linear")
+    return ticks(low, high, Math.max(2, Math.floor(length / (2 * APART)))).map((tick) => ({
+      ...tick,
+      at: place(tick.value),
+    }));
+  const tiny = 1e-4,
+    [from, to] = [Math.max(low, tiny), Math.min(high, 1 - tiny)].map((p) => spacing.value(p)),
+    found = [];
   for (const step of STEPS) {
     if (found.length * ENOUGH > length) break;
     for (const tick of ticks(from, to, Math.ceil((to - from) / step) + 2)) {
-      const at = place(spacing.at(tick.value)), whole = Math.abs(tick.value / step - Math.round(tick.value / step)) < 1e-6;
+      const at = place(spacing.at(tick.value)),
+        whole = Math.abs(tick.value / step - Math.round(tick.value / step)) < 1e-6;
       if (whole && found.every((other) => Math.abs(other.at - at) >= APART)) found.push({ ...tick, at });
     }
   }
@@ -24,8 +32,15 @@ export function axisTicks(spacing, low, high, length, place) {
 
 // One unit of the context is a pixel of the view. colours: { text, halo }.
 export function drawAxes(context, view, spacing, colours, font) {
-  const { left, right, bottom, top } = view.bounds, foot = view.height - EDGE;
-  Object.assign(context, { font, fillStyle: colours.text, strokeStyle: colours.halo, lineWidth: 3, lineJoin: "round" });
+  const { left, right, bottom, top } = view.bounds,
+    foot = view.height - EDGE;
+  Object.assign(context, {
+    font,
+    fillStyle: colours.text,
+    strokeStyle: colours.halo,
+    lineWidth: 3,
+    lineJoin: "round",
+  });
   for (const { at, text } of axisTicks(spacing, left, right, view.width, (x) => view.toScreen(x, 0)[0])) {
     const half = context.measureText(text).width / 2;
     if (at - half < 34 || at + half > view.width - EDGE) continue; // the corner belongs to the other axis
@@ -57,7 +72,10 @@ export function drawMarks(context, tiles, colours) {
 }
 
 export function drawHovered(context, { x, y, side }, colours) {
-  for (const [ink, wide] of [[colours.halo, 5], [colours.accent, 2.5]]) {
+  for (const [ink, wide] of [
+    [colours.halo, 5],
+    [colours.accent, 2.5],
+  ]) {
     Object.assign(context, { strokeStyle: ink, lineWidth: wide });
     context.strokeRect(x, y, side, side);
   }

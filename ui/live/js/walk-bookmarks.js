@@ -37,7 +37,8 @@ export class Bookmarks {
   keep(number = this.kept.indexOf(null) + 1) {
     const current = this.on.current();
     if (!current) return this.page.say("There is no code in view to keep; add an end first.");
-    if (number < 1) return this.page.say(`All ${COUNT} bookmarks are taken; remove one first (Shift and a click).`);
+    if (number < 1)
+      return this.page.say(`All ${COUNT} bookmarks are taken; remove one first (Shift and a click).`);
     this.kept[number - 1] = { code: Float32Array.from(current.code), name: current.name };
     this.changed();
     this.page.say(`Kept as bookmark ${number}.`);
@@ -68,7 +69,9 @@ export class Bookmarks {
     if (!mark) return null;
     const button = picture(mark, number);
     button.title = `Bookmark ${number}, ${mark.name}: show it (Shift and a click removes it)`;
-    button.addEventListener("click", (event) => (event.shiftKey ? this.drop(number) : this.on.jump({ ...mark, number })));
+    button.addEventListener("click", (event) =>
+      event.shiftKey ? this.drop(number) : this.on.jump({ ...mark, number }),
+    );
     button.addEventListener("keydown", (event) => event.key === "Delete" && this.drop(number));
     return button;
   }
@@ -84,11 +87,17 @@ export class Bookmarks {
       return button;
     });
     place.replaceChildren(...buttons);
-    this.paint(kept, buttons.map((button) => button.querySelector("canvas")));
+    this.paint(
+      kept,
+      buttons.map((button) => button.querySelector("canvas")),
+    );
   }
 
   async paint(marks, canvases) {
-    const answer = await this.decoder.decode(marks.map(({ code }) => code), () => canvases[0]?.isConnected);
+    const answer = await this.decoder.decode(
+      marks.map(({ code }) => code),
+      () => canvases[0]?.isConnected,
+    );
     if (answer) canvases.forEach((canvas, k) => paint(canvas, answer, k));
   }
 

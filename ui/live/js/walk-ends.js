@@ -1,8 +1,8 @@
 // The ends of the paths: two or more codes in order, each with its decoded picture; and where more of them come from.
 
-import { Bookmarks, BOOKMARKS } from "./walk-bookmarks.js";
 import { codeText, parseCode } from "./code-text.js";
 import { paint } from "./paint.js";
+import { BOOKMARKS, Bookmarks } from "./walk-bookmarks.js";
 
 const MOST = 12; // ends
 
@@ -34,7 +34,8 @@ export class Ends {
     this.find = (selector) => this.root.querySelector(selector);
     this.chips = this.find(".chips");
     this.marks = new Bookmarks(this.root, page, decoder, on);
-    for (const button of this.root.querySelectorAll("[data-from]")) button.addEventListener("click", () => this.from(button.dataset.from));
+    for (const button of this.root.querySelectorAll("[data-from]"))
+      button.addEventListener("click", () => this.from(button.dataset.from));
     this.find(".paste").addEventListener("keydown", (event) => event.key === "Enter" && this.from("text"));
     this.find(".closed input").addEventListener("change", (event) => {
       this.closed = event.target.checked;
@@ -88,14 +89,20 @@ export class Ends {
     this.find(".closed").hidden = this.list.length < 2;
     this.find(".closed input").checked = this.closed;
     this.find(".add summary").classList.toggle("full", this.list.length >= MOST);
-    const fresh = this.list.filter((end) => !end.picture), list = this.list;
-    this.decoder.decode(fresh.map(({ code }) => code), () => this.list === list).then((answer) => {
-      if (!answer) return;
-      for (const [k, end] of fresh.entries()) {
-        paint(end.canvas, answer, k);
-        end.picture = end.canvas;
-      }
-    });
+    const fresh = this.list.filter((end) => !end.picture),
+      list = this.list;
+    this.decoder
+      .decode(
+        fresh.map(({ code }) => code),
+        () => this.list === list,
+      )
+      .then((answer) => {
+        if (!answer) return;
+        for (const [k, end] of fresh.entries()) {
+          paint(end.canvas, answer, k);
+          end.picture = end.canvas;
+        }
+      });
   }
 
   chip(end) {
@@ -140,7 +147,9 @@ export class Ends {
     });
     this.chips.addEventListener("pointermove", (event) => {
       if (!held) return;
-      const over = [...this.chips.children].find((chip) => chip !== held.chip && within(chip.getBoundingClientRect(), event));
+      const over = [...this.chips.children].find(
+        (chip) => chip !== held.chip && within(chip.getBoundingClientRect(), event),
+      );
       if (!over) return;
       const { left, width } = over.getBoundingClientRect();
       this.chips.insertBefore(held.chip, event.clientX > left + width / 2 ? over.nextSibling : over);
@@ -148,7 +157,8 @@ export class Ends {
     });
     const end = () => {
       if (!held) return;
-      const { chip, from } = held, to = [...this.chips.children].indexOf(chip);
+      const { chip, from } = held,
+        to = [...this.chips.children].indexOf(chip);
       held = null;
       chip.classList.remove("held");
       if (to !== from && to >= 0) this.set(moved(this.list, from, to));
@@ -159,7 +169,8 @@ export class Ends {
   // --- where ends come from --------------------------------------------------------------------------------------
 
   offer() {
-    const { facts, data } = this.page, has = Boolean(data?.has("codes"));
+    const { facts, data } = this.page,
+      has = Boolean(data?.has("codes"));
     const disable = (from, off) => (this.root.querySelector(`[data-from="${from}"]`).disabled = off);
     disable("item", !has);
     disable("mean", !has || !data.has("label"));
@@ -168,16 +179,23 @@ export class Ends {
     disable("b", !facts.ends?.b);
     disable("prior", !facts.hasPrior);
     this.find(".of-data").hidden = !has;
-    const menu = this.find(".of-class select"), before = menu.value;
-    menu.replaceChildren(new Option("any", -1), ...(facts.classNames ?? []).map((name, i) => new Option(name, i)));
+    const menu = this.find(".of-class select"),
+      before = menu.value;
+    menu.replaceChildren(
+      new Option("any", -1),
+      ...(facts.classNames ?? []).map((name, i) => new Option(name, i)),
+    );
     menu.value = before || "-1";
     this.find(".of-class").hidden = !facts.classNames?.length || !data?.has("label");
     this.marks.offer(this.find(".of-marks"), (mark) => this.add(mark));
   }
 
   async from(source) {
-    if (this.list.length >= MOST) return this.page.say(`A path takes at most ${MOST} ends; remove one first.`);
-    const { page } = this, { facts } = page, data = page.data;
+    if (this.list.length >= MOST)
+      return this.page.say(`A path takes at most ${MOST} ends; remove one first.`);
+    const { page } = this,
+      { facts } = page,
+      data = page.data;
     try {
       const end = await this.made(source, facts, data);
       if (end && page.data === data) this.add(...[end].flat());
@@ -187,12 +205,14 @@ export class Ends {
   }
 
   made(source, { z, ends, latentDim }, data) {
-    const label = Number(this.find(".of-class select").value || -1), text = this.find(".number").value;
+    const label = Number(this.find(".of-class select").value || -1),
+      text = this.find(".number").value;
     if (source === "item") return this.item(data, label, text === "" ? null : Number(text));
     if (source === "mean") return this.mean(data, label);
     if (source === "random") return Promise.all([this.item(data, -1, null), this.item(data, -1, null)]);
     if (source === "explore") return { code: z, name: "Explore’s code" };
-    if (source === "a" || source === "b") return { code: ends[source], name: `${source.toUpperCase()} of the map` };
+    if (source === "a" || source === "b")
+      return { code: ends[source], name: `${source.toUpperCase()} of the map` };
     if (source === "prior") return { code: gaussians(latentDim), name: "prior draw" };
     const code = parseCode(this.find(".paste").value, latentDim);
     this.find(".paste").value = "";
@@ -201,12 +221,14 @@ export class Ends {
 
   // Item number `nth` of a class (-1: of all), or a random one.
   async item(data, label, nth) {
-    const labels = data.has("label") ? await data.want("label") : null, rows = [];
+    const labels = data.has("label") ? await data.want("label") : null,
+      rows = [];
     for (let i = 0; i < data.n; i++) if (label < 0 || labels?.[i] === label) rows.push(i);
     const of = label < 0 ? "the encoded data" : `class ${this.page.facts.classNames[label]}`;
     if (!rows.length) throw new Error(`There is no encoded item of ${of}; choose another class.`);
     nth ??= Math.floor(Math.random() * rows.length);
-    if (!Number.isInteger(nth) || nth < 0 || nth >= rows.length) throw new Error(`There is no item ${nth} in ${of}; choose one from 0 to ${rows.length - 1}.`);
+    if (!Number.isInteger(nth) || nth < 0 || nth >= rows.length)
+      throw new Error(`There is no item ${nth} in ${of}; choose one from 0 to ${rows.length - 1}.`);
     return this.row(data, rows[nth]);
   }
 
@@ -219,8 +241,10 @@ export class Ends {
 
   async mean(data, label) {
     if (label < 0) throw new Error("A class mean takes a class; choose one beside the button.");
-    const [codes, labels] = await Promise.all([data.want("codes"), data.want("label")]), { width } = data;
-    const sum = new Float64Array(width), name = this.page.facts.classNames[label];
+    const [codes, labels] = await Promise.all([data.want("codes"), data.want("label")]),
+      { width } = data;
+    const sum = new Float64Array(width),
+      name = this.page.facts.classNames[label];
     let count = 0;
     for (let i = 0; i < labels.length; i++) {
       if (labels[i] !== label) continue;
@@ -228,14 +252,22 @@ export class Ends {
       count++;
     }
     if (!count) throw new Error(`There is no encoded item of class ${name}; choose another class.`);
-    return { code: Float32Array.from(sum, (value) => value / count), name: `mean of ${name}`, spec: `class:${name}` };
+    return {
+      code: Float32Array.from(sum, (value) => value / count),
+      name: `mean of ${name}`,
+      spec: `class:${name}`,
+    };
   }
 
   // The end that the command line calls `spec`: an encoded item by its number, or class:NAME.
   async named(spec) {
     const { data, facts } = this.page;
-    if (!data?.has("codes")) throw new Error(`The end "${spec.slice(0, 40)}" of this link is one of the encoded data, and this model comes with none.`);
-    if (spec.startsWith("class:")) return this.mean(data, facts.classNames.indexOf(spec.slice("class:".length)));
+    if (!data?.has("codes"))
+      throw new Error(
+        `The end "${spec.slice(0, 40)}" of this link is one of the encoded data, and this model comes with none.`,
+      );
+    if (spec.startsWith("class:"))
+      return this.mean(data, facts.classNames.indexOf(spec.slice("class:".length)));
     return this.row(data, itemNumber(spec, data.n));
   }
 
@@ -246,7 +278,10 @@ export class Ends {
 
 function itemNumber(spec, n) {
   const i = /^\d+$/.test(spec) ? Number(spec) : NaN;
-  if (!(i < n)) throw new Error(`There is no encoded item "${spec.slice(0, 40)}" as this link has it; choose one from 0 to ${n - 1}.`);
+  if (!(i < n))
+    throw new Error(
+      `There is no encoded item "${spec.slice(0, 40)}" as this link has it; choose one from 0 to ${n - 1}.`,
+    );
   return i;
 }
 
@@ -255,7 +290,12 @@ export function moved(list, from, to) {
   return [...rest.slice(0, to), list[from], ...rest.slice(to)];
 }
 
-const within = ({ left, right, top, bottom }, { clientX, clientY }) => clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
+const within = ({ left, right, top, bottom }, { clientX, clientY }) =>
+  clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
 
 // Box & Muller (1958): draws from N(0, I).
-const gaussians = (width) => Float32Array.from({ length: width }, () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random()));
+const gaussians = (width) =>
+  Float32Array.from(
+    { length: width },
+    () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random()),
+  );

@@ -13,15 +13,17 @@ export class Film {
 
   async fetch(decoder, changed) {
     const starts = Array.from({ length: Math.ceil(this.codes.length / CHUNK) }, (_, k) => k * CHUNK);
-    await Promise.all(starts.map(async (start) => {
-      const answer = await decoder.decode(this.codes.slice(start, start + CHUNK), () => this.wanted);
-      if (!answer) return;
-      const canvas = document.createElement("canvas");
-      paint(canvas, answer, 0, answer.count);
-      canvas.image = null; // its pixels are on the canvas now
-      this.chunks[start / CHUNK] = { canvas, width: answer.width, height: answer.height };
-      changed();
-    }));
+    await Promise.all(
+      starts.map(async (start) => {
+        const answer = await decoder.decode(this.codes.slice(start, start + CHUNK), () => this.wanted);
+        if (!answer) return;
+        const canvas = document.createElement("canvas");
+        paint(canvas, answer, 0, answer.count);
+        canvas.image = null; // its pixels are on the canvas now
+        this.chunks[start / CHUNK] = { canvas, width: answer.width, height: answer.height };
+        changed();
+      }),
+    );
   }
 
   get length() {
@@ -41,7 +43,17 @@ export class Film {
   draw(context, i, x, y, wide, high) {
     const chunk = this.chunks[Math.floor(i / CHUNK)];
     if (!chunk) return false;
-    context.drawImage(chunk.canvas, (i % CHUNK) * chunk.width, 0, chunk.width, chunk.height, x, y, wide, high);
+    context.drawImage(
+      chunk.canvas,
+      (i % CHUNK) * chunk.width,
+      0,
+      chunk.width,
+      chunk.height,
+      x,
+      y,
+      wide,
+      high,
+    );
     return true;
   }
 
@@ -49,7 +61,8 @@ export class Film {
   show(canvas, i) {
     const chunk = this.chunks[Math.floor(i / CHUNK)];
     if (!chunk) return false;
-    if (canvas.width !== chunk.width || canvas.height !== chunk.height) Object.assign(canvas, { width: chunk.width, height: chunk.height, image: null });
+    if (canvas.width !== chunk.width || canvas.height !== chunk.height)
+      Object.assign(canvas, { width: chunk.width, height: chunk.height, image: null });
     canvas.context ??= canvas.getContext("2d", { alpha: false });
     return this.draw(canvas.context, i, 0, 0, chunk.width, chunk.height);
   }

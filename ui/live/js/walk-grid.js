@@ -16,7 +16,8 @@ import { Stream, wanted } from "./walk-stream.js";
 const MARGIN = 1; // cells around the screen that are decoded too, when nothing else is to be done
 const SLIVER = 0.5; // px; a tile of which less is to be seen is off the screen
 const UNDER = 2; // former levels that may show through
-const KEPT_BYTES = 64e6, KEPT_TILES = 20_000; // decoded tiles in memory: the fewer of the two, but a screenful always
+const KEPT_BYTES = 64e6,
+  KEPT_TILES = 20_000; // decoded tiles in memory: the fewer of the two, but a screenful always
 const SCREENFUL = 5000;
 const LARGEST = 8; // pixels along a side for each pixel of a saved tile
 const RESTING_MS = 250; // after the last change, the view counts as chosen
@@ -33,11 +34,34 @@ export class Grid {
   // A place is { u, v, x, y, side }: of the tile's middle on the plane, and on the element in CSS px.
   constructor(root, page, { connect, kept } = {}) {
     this.element = root.querySelector(".walk-grid");
-    Object.assign(this, { page, tiles: 20, extent: EXTENT, spacing: new Linear(20), keptAtMost: kept, view: null, home: null });
-    Object.assign(this, { edition: 0, layer: null, under: [], hovered: null, point: null, pending: null, frames: 0, over: new Over(page) });
-    this.contexts = ["tiles", "over"].map((name) => this.element.querySelector(`canvas.${name}`).getContext("2d"));
+    Object.assign(this, {
+      page,
+      tiles: 20,
+      extent: EXTENT,
+      spacing: new Linear(20),
+      keptAtMost: kept,
+      view: null,
+      home: null,
+    });
+    Object.assign(this, {
+      edition: 0,
+      layer: null,
+      under: [],
+      hovered: null,
+      point: null,
+      pending: null,
+      frames: 0,
+      over: new Over(page),
+    });
+    this.contexts = ["tiles", "over"].map((name) =>
+      this.element.querySelector(`canvas.${name}`).getContext("2d"),
+    );
     this.lay();
-    this.stream = new Stream({ connect, arrived: (answer, tag) => this.arrived(answer, tag), refused: (sentence) => this.refused(sentence) });
+    this.stream = new Stream({
+      connect,
+      arrived: (answer, tag) => this.arrived(answer, tag),
+      refused: (sentence) => this.refused(sentence),
+    });
     this.hand = new Hand(this.element, this);
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.element);
@@ -48,7 +72,15 @@ export class Grid {
   lay() {
     if (getComputedStyle(this.element).position === "static") this.element.style.position = "relative";
     Object.assign(this.element.style, { touchAction: "none", userSelect: "none", overflow: "hidden" });
-    for (const { canvas } of this.contexts) Object.assign(canvas.style, { position: "absolute", left: 0, top: 0, width: "100%", height: "100%", pointerEvents: "none" });
+    for (const { canvas } of this.contexts)
+      Object.assign(canvas.style, {
+        position: "absolute",
+        left: 0,
+        top: 0,
+        width: "100%",
+        height: "100%",
+        pointerEvents: "none",
+      });
   }
 
   // --- what is shown -----------------------------------------------------------------------------------------
@@ -57,7 +89,10 @@ export class Grid {
   begin() {
     const [channels, height, width] = this.page.facts.dataShape;
     this.shape = { width, height };
-    const most = Math.max(SCREENFUL, Math.min(KEPT_TILES, Math.floor(KEPT_BYTES / (channels * width * height))));
+    const most = Math.max(
+      SCREENFUL,
+      Math.min(KEPT_TILES, Math.floor(KEPT_BYTES / (channels * width * height))),
+    );
     this.cache = new Cache(this.keptAtMost ?? most);
     this.layer = null;
     this.under = [];
@@ -80,15 +115,24 @@ export class Grid {
       this.page.say(`tiles = ${tiles} is not possible: choose a whole number from ${LEAST} to ${MOST}.`);
       return false;
     }
-    const atHome = !this.view || this.view.equals(this.home), same = this.spacing.name === spacing;
+    const atHome = !this.view || this.view.equals(this.home),
+      same = this.spacing.name === spacing;
     if (same && this.tiles === tiles && this.extent === extent) return true;
-    Object.assign(this, { tiles, extent, spacing: spacing === "quantile" ? new Quantile(tiles) : new Linear(tiles, extent) });
+    Object.assign(this, {
+      tiles,
+      extent,
+      spacing: spacing === "quantile" ? new Quantile(tiles) : new Linear(tiles, extent),
+    });
     this.cache.clear();
     this.over.forget();
     if (!same) Object.assign(this, { layer: null, under: [] });
     if (!this.home) return true;
     this.home = this.fitted(this.home);
-    this.view = this.spacing.bounded(atHome || !same ? this.home : this.home.with({ x: this.view.x, y: this.view.y, scale: this.view.scale }));
+    this.view = this.spacing.bounded(
+      atHome || !same
+        ? this.home
+        : this.home.with({ x: this.view.x, y: this.view.y, scale: this.view.scale }),
+    );
     this.changed();
     this.rest();
     return true;
@@ -118,7 +162,8 @@ export class Grid {
     const { clientWidth: width, clientHeight: height } = this.element;
     if (!width || !height) return;
     this.density = Math.max(1, Math.min(window.devicePixelRatio, 2));
-    for (const { canvas } of this.contexts) [canvas.width, canvas.height] = [width, height].map((length) => Math.round(length * this.density));
+    for (const { canvas } of this.contexts)
+      [canvas.width, canvas.height] = [width, height].map((length) => Math.round(length * this.density));
     this.theme();
     const before = this.home;
     this.home = this.fitted({ width, height });
@@ -132,8 +177,13 @@ export class Grid {
   }
 
   theme() {
-    const style = getComputedStyle(this.element), ink = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
-    this.over.colours = { text: ink("--st-text-color", "#222"), halo: ink("--st-background-color", "#fff"), accent: ink("--st-primary-color", "#e4572e") };
+    const style = getComputedStyle(this.element),
+      ink = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
+    this.over.colours = {
+      text: ink("--st-text-color", "#222"),
+      halo: ink("--st-background-color", "#fff"),
+      accent: ink("--st-primary-color", "#e4572e"),
+    };
     this.over.font = `11px ${ink("--st-font", "sans-serif")}`;
     this.redraw();
   }
@@ -176,7 +226,8 @@ export class Grid {
 
   hoverAt(point) {
     this.point = point;
-    const cell = point && this.cellAt(point), former = this.hovered?.cell;
+    const cell = point && this.cellAt(point),
+      former = this.hovered?.cell;
     if (!cell && !former) return;
     if (!cell) {
       this.hovered = null;
@@ -187,8 +238,10 @@ export class Grid {
   }
 
   cellAt([px, py]) {
-    const level = this.spacing.level(this.view), [x, y] = this.view.toPlace(px, py);
-    const [i, j] = [this.spacing.cell(level, x), this.spacing.cell(level, y)], [first, last] = this.spacing.cells(level);
+    const level = this.spacing.level(this.view),
+      [x, y] = this.view.toPlace(px, py);
+    const [i, j] = [this.spacing.cell(level, x), this.spacing.cell(level, y)],
+      [first, last] = this.spacing.cells(level);
     return Math.min(i, j) < first || Math.max(i, j) > last ? null : { level, i, j };
   }
 
@@ -203,13 +256,23 @@ export class Grid {
   }
 
   place({ level, i, j }) {
-    const { spacing } = this, [x, y] = [spacing.middle(level, i), spacing.middle(level, j)], [px, py] = this.view.toScreen(x, y);
-    return { u: spacing.value(x), v: spacing.value(y), x: px, y: py, side: spacing.side(level) * this.view.scale };
+    const { spacing } = this,
+      [x, y] = [spacing.middle(level, i), spacing.middle(level, j)],
+      [px, py] = this.view.toScreen(x, y);
+    return {
+      u: spacing.value(x),
+      v: spacing.value(y),
+      x: px,
+      y: py,
+      side: spacing.side(level) * this.view.scale,
+    };
   }
 
   code({ level, i, j }, into = new Float32Array(this.plane.origin.length)) {
-    const { origin, axes } = this.plane, { spacing } = this;
-    const u = spacing.value(spacing.middle(level, i)), v = spacing.value(spacing.middle(level, j));
+    const { origin, axes } = this.plane,
+      { spacing } = this;
+    const u = spacing.value(spacing.middle(level, i)),
+      v = spacing.value(spacing.middle(level, j));
     for (let d = 0; d < origin.length; d++) into[d] = origin[d] + u * axes[0][d] + v * axes[1][d];
     return into;
   }
@@ -226,24 +289,42 @@ export class Grid {
 
   // Let the layer hold what the view needs. Returns the cells on the screen and those with the margin around them.
   arrange() {
-    const { spacing, view } = this, level = spacing.level(view), { left, right, bottom, top } = view.bounds;
+    const { spacing, view } = this,
+      level = spacing.level(view),
+      { left, right, bottom, top } = view.bounds;
     if (this.layer?.level !== level || this.layer.spacing !== spacing) this.relayer(level);
-    const [first, last] = spacing.cells(level), held = (i) => Math.min(Math.max(i, first), last), sliver = SLIVER / view.scale;
+    const [first, last] = spacing.cells(level),
+      held = (i) => Math.min(Math.max(i, first), last),
+      sliver = SLIVER / view.scale;
     const around = (margin) => ({
-      left: held(spacing.cell(level, left + sliver) - margin), right: held(spacing.cell(level, right - sliver) + margin),
-      bottom: held(spacing.cell(level, bottom + sliver) - margin), top: held(spacing.cell(level, top - sliver) + margin),
+      left: held(spacing.cell(level, left + sliver) - margin),
+      right: held(spacing.cell(level, right - sliver) + margin),
+      bottom: held(spacing.cell(level, bottom + sliver) - margin),
+      top: held(spacing.cell(level, top - sliver) + margin),
     });
-    const seen = around(0), window = around(MARGIN);
+    const seen = around(0),
+      window = around(MARGIN);
     this.layer.show(window, (i, j) => this.fill(i, j));
     return { seen, window };
   }
 
   relayer(level) {
-    const { spacing, view, shape, layer } = this, side = Math.min(view.width, view.height) / this.tiles;
+    const { spacing, view, shape, layer } = this,
+      side = Math.min(view.width, view.height) / this.tiles;
     if (layer) this.under = [...this.under.filter((former) => former.level !== level), layer].slice(-UNDER);
     const hold = (length) => Math.ceil((length * Math.SQRT2) / side) + 2 * MARGIN + 2; // where the level's tiles are smallest
-    const reduce = Math.max(1, Math.floor(Math.max(shape.width, shape.height) / (side * Math.SQRT2 * this.density)));
-    this.layer = new Layer({ level, spacing, columns: hold(view.width), rows: hold(view.height), shape, reduce });
+    const reduce = Math.max(
+      1,
+      Math.floor(Math.max(shape.width, shape.height) / (side * Math.SQRT2 * this.density)),
+    );
+    this.layer = new Layer({
+      level,
+      spacing,
+      columns: hold(view.width),
+      rows: hold(view.height),
+      shape,
+      reduce,
+    });
   }
 
   // A cell came into view: its tile if that is kept.
@@ -264,8 +345,12 @@ export class Grid {
   // Ask for tiles that the screen lacks, or if it lacks none and nothing is under way, for those around it. Returns
   // whether there were any.
   request() {
-    const { seen, window } = this.arrange(), { level } = this.layer, width = this.page.facts.latentDim;
-    const underWay = this.stream.underWay.filter((tag) => tag.spacing === this.spacing && tag.cache === this.cache && tag.level === level).map((tag) => tag.names);
+    const { seen, window } = this.arrange(),
+      { level } = this.layer,
+      width = this.page.facts.latentDim;
+    const underWay = this.stream.underWay
+      .filter((tag) => tag.spacing === this.spacing && tag.cache === this.cache && tag.level === level)
+      .map((tag) => tag.names);
     const skip = (i, j) => underWay.some((names) => names.has(name(i, j)));
     let cells = wanted(this.layer, seen, this.edition, skip);
     if (!cells.length && !this.stream.underWay.length) cells = wanted(this.layer, window, this.edition);
@@ -275,7 +360,14 @@ export class Grid {
     cells.forEach(({ i, j }, k) => this.code({ level, i, j }, payload.subarray(k * width, (k + 1) * width)));
     const { spacing, edition, cache } = this;
     const names = new Set(cells.map(({ i, j }) => name(i, j)));
-    this.stream.ask(this.page.facts.model.id, width, payload, { cells, names, level, spacing, edition, cache });
+    this.stream.ask(this.page.facts.model.id, width, payload, {
+      cells,
+      names,
+      level,
+      spacing,
+      edition,
+      cache,
+    });
     return true;
   }
 
@@ -314,7 +406,9 @@ export class Grid {
     this.frame = null;
     if (!this.view) return;
     this.mark("frame", true);
-    const { seen } = this.arrange(), [tiles, over] = this.contexts, { density, view } = this;
+    const { seen } = this.arrange(),
+      [tiles, over] = this.contexts,
+      { density, view } = this;
     const missing = this.layer.lacks(seen, this.edition);
     if (missing) this.layer.standIns(seen, this.edition, (i, j) => this.kept(i, j));
     else this.under = [];
@@ -332,28 +426,58 @@ export class Grid {
   // pixel of a tile is nearest to on the screen. Null before anything is shown.
   get shown() {
     if (!this.view) return null;
-    const { seen } = this.arrange(), { spacing, layer: { level }, shape } = this, { left, right, bottom, top } = seen;
+    const { seen } = this.arrange(),
+      {
+        spacing,
+        layer: { level },
+        shape,
+      } = this,
+      { left, right, bottom, top } = seen;
     // Twelve digits are far finer than codes are, and say 0 where rounding has left 8.9e-16.
-    const middle = (first, last) => Number(((spacing.middle(level, first) + spacing.middle(level, last)) / 2).toFixed(12));
-    const step = spacing.side(level), scale = Math.round((step * this.view.scale) / Math.max(shape.width, shape.height));
+    const middle = (first, last) =>
+      Number(((spacing.middle(level, first) + spacing.middle(level, last)) / 2).toFixed(12));
+    const step = spacing.side(level),
+      scale = Math.round((step * this.view.scale) / Math.max(shape.width, shape.height));
     return {
-      seen, columns: right - left + 1, rows: top - bottom + 1, centre: [middle(left, right), middle(bottom, top)], step,
-      scale: Math.min(Math.max(scale, 1), LARGEST), spacing: spacing.name,
+      seen,
+      columns: right - left + 1,
+      rows: top - bottom + 1,
+      centre: [middle(left, right), middle(bottom, top)],
+      step,
+      scale: Math.min(Math.max(scale, 1), LARGEST),
+      spacing: spacing.name,
     };
   }
 
   // A canvas with these tiles, in their own pixels enlarged; waits until all of them are decoded.
   async picture() {
     while (this.due && !this.stopped) await this.settled;
-    if (this.stopped) throw new Error("The tiles on the screen are not all decoded; move the grid to try again.");
-    const { seen: { left, right, bottom, top }, columns, rows, scale } = this.shown, { width, height } = this.shape;
-    const canvas = Object.assign(document.createElement("canvas"), { width: columns * width * scale, height: rows * height * scale });
-    const context = canvas.getContext("2d"), one = document.createElement("canvas");
+    if (this.stopped)
+      throw new Error("The tiles on the screen are not all decoded; move the grid to try again.");
+    const {
+        seen: { left, right, bottom, top },
+        columns,
+        rows,
+        scale,
+      } = this.shown,
+      { width, height } = this.shape;
+    const canvas = Object.assign(document.createElement("canvas"), {
+      width: columns * width * scale,
+      height: rows * height * scale,
+    });
+    const context = canvas.getContext("2d"),
+      one = document.createElement("canvas");
     context.imageSmoothingEnabled = false;
     for (let j = bottom; j <= top; j++) {
       for (let i = left; i <= right; i++) {
         paint(one, { width, height, ...this.kept(i, j) });
-        context.drawImage(one, (i - left) * width * scale, (top - j) * height * scale, width * scale, height * scale);
+        context.drawImage(
+          one,
+          (i - left) * width * scale,
+          (top - j) * height * scale,
+          width * scale,
+          height * scale,
+        );
       }
     }
     return canvas;
@@ -372,7 +496,8 @@ export class Grid {
   // came (frame) and when the picture was complete (at). And how many tiles and requests there have been so far
   // (asked, requests), and how many tiles are on the screen (tiles).
   settle({ left, right, bottom, top }) {
-    const { asked, requests } = this.stream, tiles = (right - left + 1) * (top - bottom + 1);
+    const { asked, requests } = this.stream,
+      tiles = (right - left + 1) * (top - bottom + 1);
     const detail = { ...this.due, at: performance.now(), asked, requests, tiles };
     this.due = null;
     if (!performance.getEntriesByName("first-grid").length) performance.mark("first-grid");
@@ -382,7 +507,9 @@ export class Grid {
   // Resolves when every tile of the newest view is painted; at once where that is so.
   get settled() {
     if (!this.due && this.view) return Promise.resolve(null);
-    return new Promise((done) => this.element.addEventListener("settled", ({ detail }) => done(detail), { once: true }));
+    return new Promise((done) =>
+      this.element.addEventListener("settled", ({ detail }) => done(detail), { once: true }),
+    );
   }
 
   close() {

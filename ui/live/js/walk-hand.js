@@ -2,7 +2,8 @@
 
 export const MOVE = "onpointerrawupdate" in window ? "pointerrawupdate" : "pointermove";
 const CLICK_PX = 4; // a press that moves less is a click
-const WHEEL = 0.0015, KEY_ZOOM = 1.25;
+const WHEEL = 0.0015,
+  KEY_ZOOM = 1.25;
 
 const middle = (a, b) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
 const apart = (a, b) => Math.max(Math.hypot(a[0] - b[0], a[1] - b[1]), 1);
@@ -13,7 +14,8 @@ export class Hand {
     Object.assign(this, { element, grid, pressed: null, spread: null });
     this.fingers = new Map(); // pointer id -> [x, y]
     this.stop = new AbortController();
-    const on = (type, act, options) => element.addEventListener(type, act, { signal: this.stop.signal, ...options });
+    const on = (type, act, options) =>
+      element.addEventListener(type, act, { signal: this.stop.signal, ...options });
     on("pointerdown", (event) => this.press(event));
     on(MOVE, (event) => this.move(event));
     on("pointerup", (event) => this.release(event));
@@ -35,7 +37,8 @@ export class Hand {
     this.element.setPointerCapture(event.pointerId);
     const at = this.at(event);
     this.fingers.set(event.pointerId, at);
-    const [a, b] = [...this.fingers.values()], { view } = this.grid;
+    const [a, b] = [...this.fingers.values()],
+      { view } = this.grid;
     if (b) Object.assign(this, { pressed: null, spread: { view, middle: middle(a, b), apart: apart(a, b) } });
     else this.pressed = { at, view, moved: false };
   }
@@ -55,12 +58,17 @@ export class Hand {
 
   pinch(event) {
     const [a, b] = [...this.fingers.values()];
-    const { view, middle: from, apart: before } = this.spread, to = middle(a, b);
-    this.grid.look(view.zoomAt(...from, apart(a, b) / before).pan(to[0] - from[0], to[1] - from[1]), event.timeStamp);
+    const { view, middle: from, apart: before } = this.spread,
+      to = middle(a, b);
+    this.grid.look(
+      view.zoomAt(...from, apart(a, b) / before).pan(to[0] - from[0], to[1] - from[1]),
+      event.timeStamp,
+    );
   }
 
   release(event) {
-    const { pressed } = this, at = this.at(event);
+    const { pressed } = this,
+      at = this.at(event);
     this.drop(event);
     if (!pressed || pressed.moved) return;
     this.grid.hoverAt(at);
@@ -78,7 +86,8 @@ export class Hand {
   wheel(event) {
     if (!this.grid.view) return;
     event.preventDefault();
-    const lines = event.deltaMode === 1 ? 16 : 1, at = this.at(event);
+    const lines = event.deltaMode === 1 ? 16 : 1,
+      at = this.at(event);
     this.grid.look(this.grid.view.zoomAt(...at, Math.exp(-event.deltaY * lines * WHEEL)), event.timeStamp);
     this.grid.hoverAt(at);
   }
@@ -89,9 +98,15 @@ export class Hand {
     const stride = event.shiftKey ? 5 : 1;
     const step = (dx, dy) => () => grid.step(dx * stride, dy * stride);
     const act = {
-      ArrowLeft: step(-1, 0), ArrowRight: step(1, 0), ArrowUp: step(0, 1), ArrowDown: step(0, -1),
-      "+": () => grid.zoomBy(KEY_ZOOM), "=": () => grid.zoomBy(KEY_ZOOM), "-": () => grid.zoomBy(1 / KEY_ZOOM),
-      0: () => grid.reset(), Enter: () => grid.choose(event),
+      ArrowLeft: step(-1, 0),
+      ArrowRight: step(1, 0),
+      ArrowUp: step(0, 1),
+      ArrowDown: step(0, -1),
+      "+": () => grid.zoomBy(KEY_ZOOM),
+      "=": () => grid.zoomBy(KEY_ZOOM),
+      "-": () => grid.zoomBy(1 / KEY_ZOOM),
+      0: () => grid.reset(),
+      Enter: () => grid.choose(event),
     }[event.key];
     if (!act) return;
     event.preventDefault();

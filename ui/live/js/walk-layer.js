@@ -5,11 +5,14 @@
 // tile of the coarser pattern (every 4th or 2nd row and column) that stands for its neighbours until they come.
 
 const mod = (a, n) => ((a % n) + n) % n;
-const TRANSPARENT = 0, OPAQUE = 0xff000000;
+const TRANSPARENT = 0,
+  OPAQUE = 0xff000000;
 
 // The tile of the pattern of `size` that stands for cell (i, j), and which part of it (from the left, from the top).
 export function standIn(i, j, size) {
-  const lead = size === 4 ? 1 : 0, ri = Math.floor((i + lead) / size) * size, rj = Math.floor((j + lead) / size) * size;
+  const lead = size === 4 ? 1 : 0,
+    ri = Math.floor((i + lead) / size) * size,
+    rj = Math.floor((j + lead) / size) * size;
   return { i: ri, j: rj, across: i - ri + lead, down: size - 1 - (j - rj + lead) };
 }
 
@@ -21,9 +24,14 @@ export class Layer {
   // pictures are made smaller, a whole number.
   constructor({ level, spacing, columns, rows, shape, reduce }) {
     Object.assign(this, { level, spacing, columns, rows, shape, reduce, window: null });
-    [this.wide, this.high] = [shape.width, shape.height].map((length) => Math.max(1, Math.floor(length / reduce)));
+    [this.wide, this.high] = [shape.width, shape.height].map((length) =>
+      Math.max(1, Math.floor(length / reduce)),
+    );
     this.side = Math.max(this.wide, this.high); // of a slot; pictures that are not square stand in its middle
-    this.canvas = Object.assign(document.createElement("canvas"), { width: columns * this.side, height: rows * this.side });
+    this.canvas = Object.assign(document.createElement("canvas"), {
+      width: columns * this.side,
+      height: rows * this.side,
+    });
     this.context = this.canvas.getContext("2d");
     this.image = this.context.createImageData(this.canvas.width, this.canvas.height);
     this.pixels = new Uint32Array(this.image.data.buffer);
@@ -51,7 +59,8 @@ export class Layer {
 
   // Whether a cell of `window` has no tile of that edition.
   lacks({ left, right, bottom, top }, edition) {
-    for (let j = bottom; j <= top; j++) for (let i = left; i <= right; i++) if (this.edition(i, j) !== edition) return true;
+    for (let j = bottom; j <= top; j++)
+      for (let i = left; i <= right; i++) if (this.edition(i, j) !== edition) return true;
     return false;
   }
 
@@ -86,11 +95,13 @@ export class Layer {
   standIns(window, edition, find) {
     for (let j = window.bottom; j <= window.top; j++) {
       for (let i = window.left; i <= window.right; i++) {
-        const slot = this.slot(i, j), has = this.holds(i, j, slot) ? this.sizes[slot] : 0;
+        const slot = this.slot(i, j),
+          has = this.holds(i, j, slot) ? this.sizes[slot] : 0;
         if (has === 1) continue;
         for (const size of [2, 4]) {
           if (has && (has < size || (has === size && this.editions[slot] === edition))) break;
-          const lender = standIn(i, j, size), tile = find(lender.i, lender.j);
+          const lender = standIn(i, j, size),
+            tile = find(lender.i, lender.j);
           if (!tile) continue;
           this.lend(i, j, tile, edition, size, lender);
           break;
@@ -106,7 +117,8 @@ export class Layer {
   }
 
   set(slot, size, edition, across, down) {
-    const { side, pixels, picture } = this, stride = this.canvas.width;
+    const { side, pixels, picture } = this,
+      stride = this.canvas.width;
     const start = Math.floor(slot / this.columns) * side * stride + (slot % this.columns) * side;
     for (let y = 0; y < side; y++) {
       const to = start + y * stride;
@@ -131,11 +143,16 @@ export class Layer {
   // Bytes of one picture, 1 or 3 per pixel, into `picture`: the mean of reduce x reduce pixels each.
   read({ pixels, channels }) {
     const { side, wide, high, reduce, picture, shape } = this;
-    const left = (side - wide) >> 1, top = (side - high) >> 1, share = 1 / reduce ** 2;
+    const left = (side - wide) >> 1,
+      top = (side - high) >> 1,
+      share = 1 / reduce ** 2;
     if (wide !== high) picture.fill(TRANSPARENT);
     for (let y = 0; y < high; y++) {
       for (let x = 0, to = (top + y) * side + left; x < wide; x++, to++) {
-        let from = (y * shape.width + x) * reduce * channels, red = 0, green = 0, blue = 0;
+        let from = (y * shape.width + x) * reduce * channels,
+          red = 0,
+          green = 0,
+          blue = 0;
         if (channels === 1 && reduce === 1) {
           picture[to] = (OPAQUE | (0x010101 * pixels[from])) >>> 0;
           continue;
@@ -147,13 +164,20 @@ export class Layer {
           }
         }
         if (channels === 1) green = blue = red;
-        picture[to] = (OPAQUE | (Math.round(blue * share) << 16) | (Math.round(green * share) << 8) | Math.round(red * share)) >>> 0;
+        picture[to] =
+          (OPAQUE |
+            (Math.round(blue * share) << 16) |
+            (Math.round(green * share) << 8) |
+            Math.round(red * share)) >>>
+          0;
       }
     }
   }
 
   soil(slot) {
-    const column = slot % this.columns, row = Math.floor(slot / this.columns), now = this.dirty;
+    const column = slot % this.columns,
+      row = Math.floor(slot / this.columns),
+      now = this.dirty;
     this.dirty = now
       ? [Math.min(now[0], column), Math.min(now[1], row), Math.max(now[2], column), Math.max(now[3], row)]
       : [column, row, column, row];
@@ -163,20 +187,37 @@ export class Layer {
   draw(context, view, density) {
     this.flush();
     if (!this.window) return;
-    const { spacing, level, side } = this, { left, right, bottom, top } = view.bounds, seen = this.window;
+    const { spacing, level, side } = this,
+      { left, right, bottom, top } = view.bounds,
+      seen = this.window;
     const edges = {
       x: (i) => Math.round(view.toScreen(spacing.edge(level, i), 0)[0] * density),
       y: (j) => Math.round(view.toScreen(0, spacing.edge(level, j))[1] * density),
     };
-    const columns = pieces(Math.max(seen.left, spacing.cell(level, left)), Math.min(seen.right, spacing.cell(level, right)), this.columns);
-    const rows = pieces(-Math.min(seen.top, spacing.cell(level, top)), -Math.max(seen.bottom, spacing.cell(level, bottom)), this.rows);
+    const columns = pieces(
+      Math.max(seen.left, spacing.cell(level, left)),
+      Math.min(seen.right, spacing.cell(level, right)),
+      this.columns,
+    );
+    const rows = pieces(
+      -Math.min(seen.top, spacing.cell(level, top)),
+      -Math.max(seen.bottom, spacing.cell(level, bottom)),
+      this.rows,
+    );
     context.imageSmoothingEnabled = (spacing.side(level) * view.scale * density) / side < 3; // larger pixels may be seen as such
     for (const [top, below] of rows) {
       for (const [from, to] of columns) {
         const [x0, x1, y0, y1] = [edges.x(from), edges.x(to + 1), edges.y(1 - top), edges.y(-below)];
         context.drawImage(
-          this.canvas, mod(from, this.columns) * side, mod(top, this.rows) * side, (to - from + 1) * side, (below - top + 1) * side,
-          x0, y0, x1 - x0, y1 - y0,
+          this.canvas,
+          mod(from, this.columns) * side,
+          mod(top, this.rows) * side,
+          (to - from + 1) * side,
+          (below - top + 1) * side,
+          x0,
+          y0,
+          x1 - x0,
+          y1 - y0,
         );
       }
     }
@@ -184,8 +225,17 @@ export class Layer {
 
   flush() {
     if (!this.dirty) return;
-    const [left, top, right, bottom] = this.dirty, { side } = this;
-    this.context.putImageData(this.image, 0, 0, left * side, top * side, (right - left + 1) * side, (bottom - top + 1) * side);
+    const [left, top, right, bottom] = this.dirty,
+      { side } = this;
+    this.context.putImageData(
+      this.image,
+      0,
+      0,
+      left * side,
+      top * side,
+      (right - left + 1) * side,
+      (bottom - top + 1) * side,
+    );
     this.dirty = null;
   }
 }
@@ -194,5 +244,10 @@ export class Layer {
 function pieces(from, to, length) {
   if (to < from) return [];
   const cut = from + length - mod(from, length);
-  return cut > to ? [[from, to]] : [[from, cut - 1], [cut, to]];
+  return cut > to
+    ? [[from, to]]
+    : [
+        [from, cut - 1],
+        [cut, to],
+      ];
 }

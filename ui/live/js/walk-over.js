@@ -1,7 +1,7 @@
 // The canvas over the tiles: what the page says about each, the frame of the one pointed at, and z along two edges.
 
-import { Cache } from "./walk-cache.js";
 import { drawAxes, drawHovered, drawMarks } from "./walk-axes.js";
+import { Cache } from "./walk-cache.js";
 
 const KEPT = 20_000; // notes about tiles; asking the page for one may take a look at much data
 
@@ -17,7 +17,8 @@ export class Over {
   }
 
   draw(context, grid, seen) {
-    const { view, spacing, density, hovered, layer } = grid, { colours } = this;
+    const { view, spacing, density, hovered, layer } = grid,
+      { colours } = this;
     context.setTransform(density, 0, 0, density, 0, 0);
     context.clearRect(0, 0, view.width, view.height);
     drawMarks(context, this.marks(grid, seen), colours);
@@ -26,18 +27,22 @@ export class Over {
   }
 
   marks(grid, { left, right, bottom, top }) {
-    const { level } = grid.layer, found = [];
+    const { level } = grid.layer,
+      found = [];
     if (!this.page.shade && !this.page.outline) return found;
     for (let j = bottom; j <= top; j++) {
-      for (let i = left; i <= right; i++) found.push({ ...box(grid, { level, i, j }), ...this.note(grid, { level, i, j }) });
+      for (let i = left; i <= right; i++)
+        found.push({ ...box(grid, { level, i, j }), ...this.note(grid, { level, i, j }) });
     }
     return found;
   }
 
   note(grid, cell) {
-    const key = `${cell.level}/${cell.i}/${cell.j}`, known = this.notes.get(key);
+    const key = `${cell.level}/${cell.i}/${cell.j}`,
+      known = this.notes.get(key);
     if (known) return known;
-    const { u, v } = grid.place(cell), { shade, outline } = this.page;
+    const { u, v } = grid.place(cell),
+      { shade, outline } = this.page;
     const note = { shade: shade?.(u, v) ?? 0, outline: outline?.(u, v) ?? null };
     this.notes.set(key, note);
     return note;

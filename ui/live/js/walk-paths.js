@@ -3,16 +3,16 @@
 // The server makes a path (a list of codes with its figures); its pictures come over the live socket once and are kept,
 // so that moving along the paths only draws.
 
-import { Channel, DECODE } from "./socket.js";
 import { codeText, parseCode } from "./code-text.js";
 import { Decoder } from "./decoder.js";
-import { Ends, ENDS } from "./walk-ends.js";
-import { Play, PLAY } from "./walk-play.js";
-import { Row, WAYS, commonScale, distanceWords, frameAt, number } from "./walk-strip.js";
-import { Save, SAVE } from "./walk-save.js";
-import { Trust } from "./trust.js";
-import { Talk, TALK } from "./walk-talk.js";
 import { paint } from "./paint.js";
+import { Channel, DECODE } from "./socket.js";
+import { Trust } from "./trust.js";
+import { ENDS, Ends } from "./walk-ends.js";
+import { PLAY, Play } from "./walk-play.js";
+import { SAVE, Save } from "./walk-save.js";
+import { commonScale, distanceWords, frameAt, number, Row, WAYS } from "./walk-strip.js";
+import { TALK, Talk } from "./walk-talk.js";
 import { usualGap } from "./walk-wander.js";
 
 const PAUSE_MS = 120; // after the last change of a series
@@ -27,7 +27,12 @@ export const PATHS = `
     ${ENDS}
     <div class="nothing"><p></p><button type="button" class="random">Two random encoded items</button></div>
     <div class="choices" role="group" aria-label="Paths between the ends">
-      ${Object.entries(WAYS).map(([way, { name, title }]) => `<label title="${title}"><input type="checkbox" data-way="${way}"${way === "linear" ? " checked" : ""}> ${name}</label>`).join("")}
+      ${Object.entries(WAYS)
+        .map(
+          ([way, { name, title }]) =>
+            `<label title="${title}"><input type="checkbox" data-way="${way}"${way === "linear" ? " checked" : ""}> ${name}</label>`,
+        )
+        .join("")}
       <span class="how"><label title="Go on past both ends, to 1.5 times the path"><input type="checkbox" class="over"> Overshoot</label>
       <label title="Space each path so that every step changes its image equally"><input type="checkbox" class="equal"> Equal visual steps</label>
       <label>Frames <select class="count">${COUNTS.map((n) => `<option${n === COUNT ? " selected" : ""}>${n}</option>`).join("")}</select></label></span>
@@ -52,10 +57,17 @@ export class Paths {
     const say = (sentence) => page.say(sentence);
     this.decoder = new Decoder(() => ({ id: page.facts.model.id, width: page.facts.latentDim }), say);
     this.live = new Channel({ onAnswer: (answer, jumped) => this.looked(answer, jumped), onError: say });
-    this.ends = new Ends(this.root, page, this.decoder, { changed: () => this.changed(), current: () => this.current(), jump: (mark) => this.jump(mark) });
+    this.ends = new Ends(this.root, page, this.decoder, {
+      changed: () => this.changed(),
+      current: () => this.current(),
+      jump: (mark) => this.jump(mark),
+    });
     this.play = new Play(this.root, {
-      frames: () => this.chosenRow()?.n ?? 0, legs: () => this.legs(),
-      move: (p) => this.move(p), change: (playing) => this.move(this.play.p, playing), settle: () => page.address(),
+      frames: () => this.chosenRow()?.n ?? 0,
+      legs: () => this.legs(),
+      move: (p) => this.move(p),
+      change: (playing) => this.move(this.play.p, playing),
+      settle: () => page.address(),
     });
     this.save = new Save(this.root, { chosen: () => this.toSave(), model: () => page.facts.model.id });
     this.talk = new Talk(this.root, this);
@@ -76,14 +88,16 @@ export class Paths {
 
   listen() {
     const on = (selector, type, act) => this.find(selector).addEventListener(type, act);
-    for (const box of this.root.querySelectorAll(".choices input, .choices select")) box.addEventListener("change", () => this.changed());
+    for (const box of this.root.querySelectorAll(".choices input, .choices select"))
+      box.addEventListener("change", () => this.changed());
     on(".random", "click", () => this.ends.from(this.find(".random").dataset.source));
     on(".talk-on", "click", () => this.talk.enter());
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.leaving = new AbortController();
     // A press elsewhere closes a menu.
     const shut = (event) => {
-      for (const menu of this.root.querySelectorAll("details[open]")) if (!event.composedPath().includes(menu)) menu.open = false;
+      for (const menu of this.root.querySelectorAll("details[open]"))
+        if (!event.composedPath().includes(menu)) menu.open = false;
     };
     window.addEventListener("pointerdown", shut, { capture: true, signal: this.leaving.signal });
   }
@@ -112,7 +126,8 @@ export class Paths {
     const { data } = this.page;
     if (this.told === data) return;
     Object.assign(this, { told: data, gap: null });
-    const without = !data?.has("codes"), box = this.find('[data-way="data"]');
+    const without = !data?.has("codes"),
+      box = this.find('[data-way="data"]');
     box.disabled = without;
     box.closest("label").classList.toggle("off", without);
     if (without || data.n * data.width > MOST_CODES) return;
@@ -132,11 +147,18 @@ export class Paths {
   // --- which paths ---------------------------------------------------------------------------------------------
 
   ways() {
-    return [...this.root.querySelectorAll(".choices [data-way]")].filter((box) => box.checked && !box.disabled).map((box) => box.dataset.way);
+    return [...this.root.querySelectorAll(".choices [data-way]")]
+      .filter((box) => box.checked && !box.disabled)
+      .map((box) => box.dataset.way);
   }
 
   get how() {
-    return { count: Number(this.find(".count").value), closed: this.ends.closed, overshoot: this.find(".over").checked ? 1.5 : 1, equal: this.find(".equal").checked };
+    return {
+      count: Number(this.find(".count").value),
+      closed: this.ends.closed,
+      overshoot: this.find(".over").checked ? 1.5 : 1,
+      equal: this.find(".equal").checked,
+    };
   }
 
   // Ends or choices changed: what is known is out of date at once, and new paths are asked for soon.
@@ -155,7 +177,11 @@ export class Paths {
     for (const way of ways) if (!this.rows.has(way)) this.rows.set(way, this.row(way));
     const kept = ways.map((way) => this.rows.get(way));
     this.rows = new Map(ways.map((way, i) => [way, kept[i]]));
-    kept.forEach(({ element }, i) => this.find(".rows").children[i] === element || this.find(".rows").insertBefore(element, this.find(".rows").children[i] ?? null));
+    kept.forEach(
+      ({ element }, i) =>
+        this.find(".rows").children[i] === element ||
+        this.find(".rows").insertBefore(element, this.find(".rows").children[i] ?? null),
+    );
     if (!ways.includes(this.chosen) && ways.length) this.chosen = ways[0];
     for (const row of kept) row.choose(row.way === this.chosen);
     this.find(".walks").hidden = !ways.length && !this.jumped;
@@ -166,8 +192,13 @@ export class Paths {
 
   row(way) {
     const row = new Row(way, this.decoder, {
-      choose: (chosen) => this.choose(chosen), changed: () => this.rescale(), arrived: () => this.move(this.play.p),
-      hold: (p) => this.hold(p), settle: () => this.page.address(), ends: () => this.ends.list, codes: (points) => this.pointCodes(points),
+      choose: (chosen) => this.choose(chosen),
+      changed: () => this.rescale(),
+      arrived: () => this.move(this.play.p),
+      hold: (p) => this.hold(p),
+      settle: () => this.page.address(),
+      ends: () => this.ends.list,
+      codes: (points) => this.pointCodes(points),
     });
     row.title = WAYS[way].name;
     return row;
@@ -192,7 +223,12 @@ export class Paths {
   }
 
   body(row) {
-    return { model: this.model, ends: this.ends.list.map(({ code }) => Array.from(code)), method: row.way, ...this.how };
+    return {
+      model: this.model,
+      ends: this.ends.list.map(({ code }) => Array.from(code)),
+      method: row.way,
+      ...this.how,
+    };
   }
 
   text(row) {
@@ -201,22 +237,30 @@ export class Paths {
 
   // The geodesic takes longest, and the server makes one path at a time: it comes last.
   async ask() {
-    const due = [...this.rows.values()].filter((row) => row.asked !== this.text(row) || !row.leave), asking = [];
+    const due = [...this.rows.values()].filter((row) => row.asked !== this.text(row) || !row.leave),
+      asking = [];
     for (const row of due) row.asked = this.text(row);
     for (const row of due) if (row.way !== "geodesic") asking.push(row.ask(this.body(row)));
-    const last = due.find(({ way }) => way === "geodesic"), text = last?.asked;
+    const last = due.find(({ way }) => way === "geodesic"),
+      text = last?.asked;
     await Promise.all(asking);
-    if (last && this.rows.get("geodesic") === last && last.asked === text && this.text(last) === text) last.ask(this.body(last));
+    if (last && this.rows.get("geodesic") === last && last.asked === text && this.text(last) === text)
+      last.ask(this.body(last));
   }
 
   invite() {
-    const { list } = this.ends, box = this.find(".nothing"), button = this.find(".random"), data = Boolean(this.page.data?.has("codes"));
+    const { list } = this.ends,
+      box = this.find(".nothing"),
+      button = this.find(".random"),
+      data = Boolean(this.page.data?.has("codes"));
     const none = list.length >= 2 && !this.ways().length;
     box.hidden = list.length >= 2 && !none;
     button.hidden = none || list.length > 0 || !data;
     button.dataset.source = "random";
-    this.find(".nothing p").textContent = none ? "Choose at least one kind of path."
-      : list.length === 1 ? "A path needs one more end: add it beside the first."
+    this.find(".nothing p").textContent = none
+      ? "Choose at least one kind of path."
+      : list.length === 1
+        ? "A path needs one more end: add it beside the first."
         : `A path leads from one code to another: add two ends above${data ? ", or begin with" : "."}`;
   }
 
@@ -227,7 +271,11 @@ export class Paths {
   }
 
   rescale() {
-    const ready = this.ready(), scale = commonScale(ready.map(({ answer }) => answer), this.gap);
+    const ready = this.ready(),
+      scale = commonScale(
+        ready.map(({ answer }) => answer),
+        this.gap,
+      );
     for (const row of ready) row.paint(scale, this.gap);
     this.heroes();
     this.save.refresh();
@@ -241,7 +289,10 @@ export class Paths {
     figure.querySelector("canvas").setAttribute("aria-label", `${name || "Chosen code"}, decoded`);
     figure.querySelector("canvas").addEventListener("click", () => this.rows.has(way) && this.choose(way));
     figure.querySelector(".explore").addEventListener("click", () => {
-      const code = way === "jumped" ? this.jumped?.code : this.rows.get(way)?.answer && this.rows.get(way).code(this.play.p);
+      const code =
+        way === "jumped"
+          ? this.jumped?.code
+          : this.rows.get(way)?.answer && this.rows.get(way).code(this.play.p);
       if (code) this.page.explore(code);
     });
     return figure;
@@ -249,10 +300,17 @@ export class Paths {
 
   // A bookmark has more to be done with.
   jumpedHero() {
-    const figure = this.hero("jumped", ""), acts = figure.querySelector(".acts");
-    acts.insertAdjacentHTML("beforeend", `<button type="button" class="end">Add as end</button><button type="button" class="drop">Remove bookmark</button><button type="button" class="shut" aria-label="Back to the paths">✕</button>`);
-    const on = (selector, act) => acts.querySelector(selector).addEventListener("click", () => this.jumped && act(this.jumped));
-    on(".end", ({ code, name, number }) => this.ends.add({ code, name: number ? `bookmark ${number}` : name }));
+    const figure = this.hero("jumped", ""),
+      acts = figure.querySelector(".acts");
+    acts.insertAdjacentHTML(
+      "beforeend",
+      `<button type="button" class="end">Add as end</button><button type="button" class="drop">Remove bookmark</button><button type="button" class="shut" aria-label="Back to the paths">✕</button>`,
+    );
+    const on = (selector, act) =>
+      acts.querySelector(selector).addEventListener("click", () => this.jumped && act(this.jumped));
+    on(".end", ({ code, name, number }) =>
+      this.ends.add({ code, name: number ? `bookmark ${number}` : name }),
+    );
     on(".drop", ({ number }) => {
       this.marks.drop(number);
       this.back();
@@ -266,14 +324,16 @@ export class Paths {
     const figures = this.ready().map((row) => (row.hero ??= this.hero(row.way, row.title)));
     if (this.jumped) figures.push(this.jumpHero);
     const place = this.find(".heroes");
-    if (figures.length !== place.children.length || figures.some((figure, i) => figure !== place.children[i])) place.replaceChildren(...figures);
+    if (figures.length !== place.children.length || figures.some((figure, i) => figure !== place.children[i]))
+      place.replaceChildren(...figures);
     place.style.setProperty("--count", figures.length);
     this.move(this.play.p);
   }
 
   // How often the distance from one end to the next lies on the way.
   legs() {
-    const t = this.chosenRow()?.answer.t, ends = this.ends.list.length - (this.ends.closed ? 0 : 1);
+    const t = this.chosenRow()?.answer.t,
+      ends = this.ends.list.length - (this.ends.closed ? 0 : 1);
     return Math.max(ends, 1) * (t ? t.at(-1) - t[0] : 1);
   }
 
@@ -289,7 +349,10 @@ export class Paths {
       row.hero.classList.toggle("chosen", row.way === this.chosen);
     }
     const row = this.chosenRow();
-    this.play.show(playing, row ? `t ${row.t(p).toFixed(2).replace("-", "−")} · ${row.frame + 1} of ${row.n}` : "");
+    this.play.show(
+      playing,
+      row ? `t ${row.t(p).toFixed(2).replace("-", "−")} · ${row.frame + 1} of ${row.n}` : "",
+    );
     this.talk?.show();
     this.trusted();
   }
@@ -306,7 +369,15 @@ export class Paths {
   }
 
   words(row) {
-    return [`t ${row.t(row.frame / (row.n - 1)).toFixed(2).replace("-", "−")}`, this.near(row)].filter(Boolean).join(" · ");
+    return [
+      `t ${row
+        .t(row.frame / (row.n - 1))
+        .toFixed(2)
+        .replace("-", "−")}`,
+      this.near(row),
+    ]
+      .filter(Boolean)
+      .join(" · ");
   }
 
   hold(p) {
@@ -339,7 +410,11 @@ export class Paths {
   current() {
     if (this.jumped) return this.jumped;
     const row = this.chosenRow();
-    if (row) return { code: row.code(this.play.p), name: `${row.title.toLowerCase()}, t ${number(row.t(this.play.p))}` };
+    if (row)
+      return {
+        code: row.code(this.play.p),
+        name: `${row.title.toLowerCase()}, t ${number(row.t(this.play.p))}`,
+      };
     return this.ends.list.at(-1) ?? null;
   }
 
@@ -353,7 +428,14 @@ export class Paths {
     this.jumped = { code: Float32Array.from(code), name, number };
     this.jumpHero.querySelector("strong").lastChild.textContent = number ? `Bookmark ${number}` : "";
     this.jumpHero.querySelector("figcaption span").textContent = name;
-    this.live.ask({ model: this.model, kind: DECODE, count: 1, width: this.facts.latentDim, payload: this.jumped.code, tag: this.jumped });
+    this.live.ask({
+      model: this.model,
+      kind: DECODE,
+      count: 1,
+      width: this.facts.latentDim,
+      payload: this.jumped.code,
+      tag: this.jumped,
+    });
     if (!fresh || this.talk.wander) return;
     this.find(".walks").hidden = false;
     this.heroes();
@@ -387,7 +469,8 @@ export class Paths {
 
   key(event) {
     const { target, key } = event;
-    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("dialog, select, details, textarea")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("dialog, select, details, textarea"))
+      return;
     if (target.tagName === "INPUT" && !["range", "checkbox"].includes(target.type)) return;
     if (key === " " && target.closest("button, [type=checkbox]")) return;
     if (!this.ready().length) return;
@@ -398,11 +481,22 @@ export class Paths {
   toSave() {
     const row = this.chosenRow();
     if (!row) return null;
-    const { closed, equal } = this.how, fps = Math.min(Math.max(Math.round(row.n / this.play.seconds), 1), 60);
+    const { closed, equal } = this.how,
+      fps = Math.min(Math.max(Math.round(row.n / this.play.seconds), 1), 60);
     const frames = row.answer.t.filter((t) => t > -1e-9 && t < 1 + 1e-9).length; // what overshoots comes on top
     return {
-      name: this.facts.model.name, file: this.facts.model.file, ends: this.ends.list, way: row.way, wayName: row.title, codes: row.answer.codes, frames,
-      fps, closed, equal, pingPong: this.play.after === "pingpong", overshoot: this.how.overshoot,
+      name: this.facts.model.name,
+      file: this.facts.model.file,
+      ends: this.ends.list,
+      way: row.way,
+      wayName: row.title,
+      codes: row.answer.codes,
+      frames,
+      fps,
+      closed,
+      equal,
+      pingPong: this.play.after === "pingpong",
+      overshoot: this.how.overshoot,
     };
   }
 
@@ -411,9 +505,15 @@ export class Paths {
   // What a link must restore, as short strings; nothing for what is as it is at first.
   state() {
     if (this.restoring) return this.restoring;
-    const { list, closed } = this.ends, { count, overshoot, equal } = this.how, state = {};
-    if (list.length) state.ends = list.map(({ code, spec }) => (spec ? `@${encodeURIComponent(spec)}` : codeText(code))).join(";");
-    if (list.some(({ spec }) => !spec)) state.names = list.map(({ name, spec }) => (spec ? "" : name).replaceAll("|", " ")).join("|");
+    const { list, closed } = this.ends,
+      { count, overshoot, equal } = this.how,
+      state = {};
+    if (list.length)
+      state.ends = list
+        .map(({ code, spec }) => (spec ? `@${encodeURIComponent(spec)}` : codeText(code)))
+        .join(";");
+    if (list.some(({ spec }) => !spec))
+      state.names = list.map(({ name, spec }) => (spec ? "" : name).replaceAll("|", " ")).join("|");
     if (list.length) state.paths = this.ways().join(",");
     if (closed) state.closed = "1";
     if (overshoot > 1) state.over = "1";
@@ -427,8 +527,10 @@ export class Paths {
   // Take up what state() told; what makes no sense is left out. Until the encoded data that it names are here, it is what
   // state() says.
   async restore(told) {
-    const ends = this.toldEnds(told), ways = (told.paths ?? "linear").split(",");
-    for (const box of this.root.querySelectorAll(".choices [data-way]")) box.checked = ways.includes(box.dataset.way);
+    const ends = this.toldEnds(told),
+      ways = (told.paths ?? "linear").split(",");
+    for (const box of this.root.querySelectorAll(".choices [data-way]"))
+      box.checked = ways.includes(box.dataset.way);
     this.find(".over").checked = told.over === "1";
     this.find(".equal").checked = told.equal === "1";
     this.find(".count").value = COUNTS.includes(Number(told.frames)) ? told.frames : String(COUNT);
@@ -440,7 +542,9 @@ export class Paths {
   }
 
   async awaitEnds(told, ends) {
-    const own = Object.fromEntries(STATE.filter((name) => told[name] !== undefined).map((name) => [name, told[name]]));
+    const own = Object.fromEntries(
+      STATE.filter((name) => told[name] !== undefined).map((name) => [name, told[name]]),
+    );
     this.restoring = own;
     const found = await Promise.allSettled(ends);
     if (this.restoring !== own) return; // another model has been opened, or this page left
@@ -458,7 +562,9 @@ export class Paths {
       if (text.startsWith("@")) return this.ends.named(unescaped(text.slice(1)));
       const [, name, spec] = /^(.*?)(?:@(.*))?$/s.exec(called[i] ?? "");
       try {
-        return [{ code: parseCode(text, facts.latentDim), name: name || `end ${i + 1}`, ...(spec && { spec }) }];
+        return [
+          { code: parseCode(text, facts.latentDim), name: name || `end ${i + 1}`, ...(spec && { spec }) },
+        ];
       } catch {
         return [];
       }

@@ -19,7 +19,8 @@ export const PLAY = `
 export function advance({ p, direction }, share, after) {
   const to = p + direction * share;
   if (after === "loop") return { p: to - Math.floor(to), direction, over: false };
-  if (after === "once") return { p: Math.min(Math.max(to, 0), 1), direction, over: direction > 0 ? to >= 1 : to <= 0 };
+  if (after === "once")
+    return { p: Math.min(Math.max(to, 0), 1), direction, over: direction > 0 ? to >= 1 : to <= 0 };
   const around = ((to % 2) + 2) % 2; // there and back is a round of length 2
   const turned = Math.floor(to) % 2 !== 0;
   return { p: around > 1 ? 2 - around : around, direction: turned ? -direction : direction, over: false };
@@ -35,14 +36,16 @@ export class Play {
     this.slider.addEventListener("input", () => this.hold(Number(this.slider.value)));
     this.slider.addEventListener("change", () => on.settle());
     this.find("select").addEventListener("change", (event) => (this.speed = Number(event.target.value)));
-    for (const button of root.querySelectorAll("[data-after]")) button.addEventListener("click", () => this.turn(button.dataset.after));
+    for (const button of root.querySelectorAll("[data-after]"))
+      button.addEventListener("click", () => this.turn(button.dataset.after));
     this.buttons = root.querySelectorAll("[data-after]");
     this.turn(this.after);
   }
 
   turn(after) {
     Object.assign(this, { after, direction: 1 });
-    for (const button of this.buttons) button.setAttribute("aria-pressed", String(button.dataset.after === after));
+    for (const button of this.buttons)
+      button.setAttribute("aria-pressed", String(button.dataset.after === after));
   }
 
   go(p) {
@@ -104,8 +107,11 @@ export class Play {
   // space, arrows, Home and End; says whether the key was one of them.
   key({ key }) {
     const acts = {
-      " ": () => this.toggle(), ArrowRight: () => this.step(1), ArrowLeft: () => this.step(-1),
-      Home: () => this.jump(0), End: () => this.jump(1),
+      " ": () => this.toggle(),
+      ArrowRight: () => this.step(1),
+      ArrowLeft: () => this.step(-1),
+      Home: () => this.jump(0),
+      End: () => this.jump(1),
     };
     acts[key]?.();
     return key in acts;

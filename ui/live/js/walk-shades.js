@@ -1,7 +1,7 @@
 // What the encoded data say about the tiles of a grid: how many are near, and of which class the nearest is.
 
-import { classColour } from "./map-palette.js";
 import { density, densityAt } from "./map-density.js";
+import { classColour } from "./map-palette.js";
 
 const DARKEST = 0.75; // of a tile where no data are
 
@@ -16,7 +16,8 @@ export class Shades {
   }
 
   changed() {
-    const { page } = this, ready = page.data?.get("codes") && page.plane();
+    const { page } = this,
+      ready = page.data?.get("codes") && page.plane();
     page.shade = ready && page.planes.shades ? this.shade() : null;
     page.outline = ready && page.planes.outlines && page.data.get("label") ? this.outline() : null;
     page.grid.remark();
@@ -24,7 +25,10 @@ export class Shades {
 
   // Where the encoded data lie thick as seen in this plane: 0 at the densest place, DARKEST where there are none.
   shade() {
-    const { data } = this.page, { origin, axes } = this.page.plane(), codes = data.get("codes"), width = data.width;
+    const { data } = this.page,
+      { origin, axes } = this.page.plane(),
+      codes = data.get("codes"),
+      width = data.width;
     const xy = new Float32Array(2 * data.n);
     for (let i = 0; i < data.n; i++) {
       for (const [k, axis] of axes.entries()) {
@@ -33,13 +37,16 @@ export class Shades {
         xy[2 * i + k] = sum;
       }
     }
-    const grid = density(xy), most = grid ? grid.values.reduce((a, b) => Math.max(a, b), 0) : 0;
+    const grid = density(xy),
+      most = grid ? grid.values.reduce((a, b) => Math.max(a, b), 0) : 0;
     // The square root tells thin places from empty ones, which a straight scale would not.
     return (u, v) => (most ? DARKEST * (1 - Math.sqrt(Math.min(densityAt(grid, u, v) / most, 1))) : DARKEST);
   }
 
   outline() {
-    const { data, places } = this.page, labels = data.get("label"), { origin, axes } = this.page.plane();
+    const { data, places } = this.page,
+      labels = data.get("label"),
+      { origin, axes } = this.page.plane();
     const known = new Map();
     return (u, v) => {
       const key = `${u}/${v}`;

@@ -11,7 +11,8 @@ const LANES = 2; // requests under way
 const DECODE_MS = 33; // what decoding all tiles under way may take: a new view waits about that long
 const WAY_MS = 100; // what they may take in all on a slow line; on a quick one, a few tiles take as long as many
 const WORTH = 100; // tiles; as many are halved, so that the first half is taken in while the second is decoded
-const FEWEST = 25, MOST = 1024; // tiles per request; MOST is the server's limit
+const FEWEST = 25,
+  MOST = 1024; // tiles per request; MOST is the server's limit
 const LONGEST_MS = 500; // a longer answer says that the line was cut, nothing about tiles
 const FORGETS = 1.05; // by how much the quickest counts for less with each answer
 const FIRST = 256; // tiles, until answers tell
@@ -22,7 +23,9 @@ const OLDEST = 1000;
 // first: empty ones before outdated ones, of which the oldest come first, so that a slider that keeps moving leaves no
 // corner behind; coarse before fine; from the middle outwards.
 export function wanted(layer, window, edition, skip = () => false) {
-  const x = (window.left + window.right) / 2, y = (window.bottom + window.top) / 2, found = [];
+  const x = (window.left + window.right) / 2,
+    y = (window.bottom + window.top) / 2,
+    found = [];
   for (let j = window.bottom; j <= window.top; j++) {
     for (let i = window.left; i <= window.right; i++) {
       const has = layer.edition(i, j);
@@ -49,7 +52,8 @@ export class Pace {
 
   // So many tiles came in so long (ms), decoding and all.
   came(count, ms) {
-    const rate = count / Math.max(ms, 1), telling = 2 * count >= this.count;
+    const rate = count / Math.max(ms, 1),
+      telling = 2 * count >= this.count;
     if (rate > this.rate || telling) this.rate = Math.max(rate, this.rate / FORGETS);
   }
 
@@ -63,7 +67,10 @@ export class Stream {
   // arrived(answer, tag), refused(sentence); connect makes a channel.
   constructor({ arrived, refused, connect = (on) => new Channel(on) }) {
     this.arrived = arrived;
-    this.lanes = Array.from({ length: LANES }, () => ({ tag: null, channel: connect({ onAnswer: (answer, tag) => this.answered(answer, tag), onError: refused }) }));
+    this.lanes = Array.from({ length: LANES }, () => ({
+      tag: null,
+      channel: connect({ onAnswer: (answer, tag) => this.answered(answer, tag), onError: refused }),
+    }));
     this.pace = new Pace();
     Object.assign(this, { asked: 0, requests: 0, last: 0 }); // asked: tiles, since the beginning; last: time of the newest answer
     this.spell = { count: 0, ms: 0 }; // what was answered since the line was free
@@ -87,7 +94,9 @@ export class Stream {
 
   // payload: the codes of all tiles, one after the other.
   ask(model, width, payload, tag) {
-    const count = payload.length / width, lane = this.lanes.find(({ channel }) => !channel.busy), now = performance.now();
+    const count = payload.length / width,
+      lane = this.lanes.find(({ channel }) => !channel.busy),
+      now = performance.now();
     this.asked += count;
     this.requests++;
     lane.tag = { ...tag, count, at: now };
@@ -96,7 +105,8 @@ export class Stream {
 
   // Answers overlap, so they are timed together: how long it took since the line was free, for all tiles since then.
   answered(answer, tag) {
-    const now = performance.now(), { spell } = this;
+    const now = performance.now(),
+      { spell } = this;
     spell.count += tag.count;
     spell.ms += Math.min(now - Math.max(tag.at, this.last), LONGEST_MS);
     this.last = now;

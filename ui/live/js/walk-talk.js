@@ -24,11 +24,18 @@ export class Talk {
     this.screen = this.find(".screen");
     this.canvas = this.find(".picture");
     this.dialog.addEventListener("keydown", (event) => this.key(event));
-    this.remote = new Remote(this.dialog, { next: () => this.step(1), previous: () => this.step(-1) }, this.dialog);
+    this.remote = new Remote(
+      this.dialog,
+      { next: () => this.step(1), previous: () => this.step(-1) },
+      this.dialog,
+    );
     this.dialog.addEventListener("close", () => this.leave());
     this.screen.addEventListener("pointermove", () => this.stir());
     this.screen.addEventListener("click", () => this.paths.play.toggle());
-    this.screen.addEventListener("fullscreenchange", () => this.full && document.fullscreenElement === null && this.leave());
+    this.screen.addEventListener(
+      "fullscreenchange",
+      () => this.full && document.fullscreenElement === null && this.leave(),
+    );
   }
 
   // The dialog alone covers the page where full screen is not allowed.
@@ -72,10 +79,14 @@ export class Talk {
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { paths } = this, acts = {
-      Escape: () => this.leave(), i: () => this.idle(!this.wander), s: () => paths.smooth(!paths.smoothed),
-      ArrowUp: () => paths.chooseNext(-1), ArrowDown: () => paths.chooseNext(1),
-    };
+    const { paths } = this,
+      acts = {
+        Escape: () => this.leave(),
+        i: () => this.idle(!this.wander),
+        s: () => paths.smooth(!paths.smoothed),
+        ArrowUp: () => paths.chooseNext(-1),
+        ArrowDown: () => paths.chooseNext(1),
+      };
     this.stir();
     const act = acts[event.key] ?? acts[event.key.toLowerCase()];
     if (event.repeat && act) return event.preventDefault();
@@ -109,7 +120,8 @@ export class Talk {
 
   show() {
     if (!this.open) return;
-    const { paths } = this, row = paths.chosenRow();
+    const { paths } = this,
+      row = paths.chosenRow();
     if (paths.jumped) {
       this.fit(paths.jumpCanvas);
       this.caption(paths.jumped.number ? `${paths.jumped.number}` : "", paths.jumped.name);
@@ -124,7 +136,8 @@ export class Talk {
   // What another canvas shows.
   fit(canvas) {
     if (canvas.width < 2) return;
-    if (this.canvas.width !== canvas.width || this.canvas.height !== canvas.height) Object.assign(this.canvas, { width: canvas.width, height: canvas.height, image: null });
+    if (this.canvas.width !== canvas.width || this.canvas.height !== canvas.height)
+      Object.assign(this.canvas, { width: canvas.width, height: canvas.height, image: null });
     this.canvas.context ??= this.canvas.getContext("2d", { alpha: false });
     this.canvas.context.drawImage(canvas, 0, 0);
     this.shape();
@@ -148,8 +161,10 @@ export class Talk {
     cancelAnimationFrame(this.request);
     this.wander = null;
     if (!on) return this.paths.back();
-    const codes = this.paths.codes(), width = this.paths.facts.latentDim;
-    if (!codes || codes.length < 2 * width) return this.caption("", "The idle walk follows encoded data, and this model comes with none");
+    const codes = this.paths.codes(),
+      width = this.paths.facts.latentDim;
+    if (!codes || codes.length < 2 * width)
+      return this.caption("", "The idle walk follows encoded data, and this model comes with none");
     this.paths.play.pause();
     this.wander = new Wander(codes, width, this.paths.current()?.code ?? codes.slice(0, width));
     let before = performance.now();

@@ -2,17 +2,17 @@
 //
 // Everything moves over the live socket; Python runs only when somebody leaves for Explore or sets an end of a path.
 
-import { Grid, GRID } from "./walk-grid.js";
-import { MapData } from "./map-data.js";
-import { Paths, PATHS } from "./walk-paths.js";
-import { Places } from "./map-place.js";
-import { Plane, PLANE } from "./walk-plane.js";
-import { Shades } from "./walk-shades.js";
-import { Trust } from "./trust.js";
-import { Channel, DECODE } from "./socket.js";
 import { write } from "./address.js";
 import { codeText } from "./code-text.js";
+import { MapData } from "./map-data.js";
+import { Places } from "./map-place.js";
 import { paint } from "./paint.js";
+import { Channel, DECODE } from "./socket.js";
+import { Trust } from "./trust.js";
+import { GRID, Grid } from "./walk-grid.js";
+import { PATHS, Paths } from "./walk-paths.js";
+import { PLANE, Plane } from "./walk-plane.js";
+import { Shades } from "./walk-shades.js";
 
 const TEMPLATE = `
   <div class="walk">
@@ -45,16 +45,26 @@ class Walk {
     Object.assign(this, { root, tell, target: null, shade: null, outline: null });
     this.find = (selector) => root.querySelector(selector);
     this.say = (sentence) => (this.find(".message").textContent = sentence);
-    this.images = new Channel({ onAnswer: (answer) => this.draw(answer), onError: this.say, onStatus: (on) => this.say(on ? "" : "Waiting for the server…") });
+    this.images = new Channel({
+      onAnswer: (answer) => this.draw(answer),
+      onError: this.say,
+      onStatus: (on) => this.say(on ? "" : "Waiting for the server…"),
+    });
     this.trust = new Trust(this.find(".grid-tab .trust"));
-    for (const tab of root.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => this.show(tab.dataset.tab));
-    const on = (selector, act) => this.find(selector).addEventListener("click", () => this.target && act(this.target.code));
+    for (const tab of root.querySelectorAll("[data-tab]"))
+      tab.addEventListener("click", () => this.show(tab.dataset.tab));
+    const on = (selector, act) =>
+      this.find(selector).addEventListener("click", () => this.target && act(this.target.code));
     on(".explore", (code) => this.explore(code));
     on(".end-a", (code) => this.act("a", code));
     on(".end-b", (code) => this.act("b", code));
-    on(".copy", (code) => navigator.clipboard.writeText(codeText(code, ", ")).then(() => this.say("Copied.")));
+    on(".copy", (code) =>
+      navigator.clipboard.writeText(codeText(code, ", ")).then(() => this.say("Copied.")),
+    );
     this.find(".save-grid .png").addEventListener("click", () => this.savePicture());
-    this.find(".copy-command").addEventListener("click", () => navigator.clipboard.writeText(this.planes.command(this.grid.shown)).then(() => this.say("Copied.")));
+    this.find(".copy-command").addEventListener("click", () =>
+      navigator.clipboard.writeText(this.planes.command(this.grid.shown)).then(() => this.say("Copied.")),
+    );
     this.open(facts);
   }
 
@@ -103,7 +113,8 @@ class Walk {
 
   show(tab) {
     this.tab = tab;
-    for (const button of this.root.querySelectorAll("[data-tab]")) button.setAttribute("aria-selected", String(button.dataset.tab === tab));
+    for (const button of this.root.querySelectorAll("[data-tab]"))
+      button.setAttribute("aria-selected", String(button.dataset.tab === tab));
     this.find(".grid-tab").hidden = tab !== "grid";
     this.find(".paths-tab").hidden = tab !== "paths";
     this.trust.wake();
@@ -122,12 +133,19 @@ class Walk {
     this.target = { place, code };
     for (const button of this.root.querySelectorAll(".acts button")) button.disabled = false;
     this.ask(code);
-    this.find(".place").textContent = `${this.planes.names[0]} ${figure(place.u)} · ${this.planes.names[1]} ${figure(place.v)}`;
+    this.find(".place").textContent =
+      `${this.planes.names[0]} ${figure(place.u)} · ${this.planes.names[1]} ${figure(place.v)}`;
     this.find(".here figcaption").textContent = "decoded here";
   }
 
   ask(code) {
-    this.images.ask({ model: this.facts.model.id, kind: DECODE, count: 1, width: code.length, payload: Float32Array.from(code) });
+    this.images.ask({
+      model: this.facts.model.id,
+      kind: DECODE,
+      count: 1,
+      width: code.length,
+      payload: Float32Array.from(code),
+    });
     this.trust.ask(code);
   }
 
@@ -173,7 +191,12 @@ class Walk {
   address() {
     if (!this.started || !this.grid) return;
     this.find(".command").textContent = this.planes.command(this.grid?.shown);
-    write("walk", { model: this.facts.model.name, tab: this.tab, ...this.planes.state(), ...this.paths.state() });
+    write("walk", {
+      model: this.facts.model.name,
+      tab: this.tab,
+      ...this.planes.state(),
+      ...this.paths.state(),
+    });
   }
 
   close() {
