@@ -101,7 +101,7 @@ class Live:
             return pack_error(request.request_id, "no")
         grey = request.codes.sum(axis=1).astype(np.uint8)
         pixels = np.broadcast_to(grey[:, None, None, None], (len(grey), HEIGHT, WIDTH, 1))
-        return pack_decoded(request.request_id, np.ascontiguousarray(pixels))
+        return pack_decoded(request.request_id, np.ascontiguousarray(pixels), 0.0)
 
 
 @pytest.fixture
