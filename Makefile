@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
-STYLED := $(wildcard app.py) vae_core ui pages tests benchmarks
+STYLED := $(wildcard app.py) vae_core vae_explorer pages tests benchmarks
 BIOME := $(BIN)/node node_modules/@biomejs/biome/bin/biome
 CHROMIUM_PACKAGES := chromium fonts-dejavu-core
 
@@ -30,7 +30,7 @@ test: $(VENV)/.installed-dev node_modules/.installed chromium
 	@echo "test: types"
 	@$(BIN)/mypy
 	@echo "test: JavaScript without a page"
-	@$(BIN)/node --test --test-reporter=dot "ui/**/*.test.js"
+	@$(BIN)/node --test --test-reporter=dot "vae_explorer/**/*.test.js"
 	@echo "test: tests"
 	@$(BIN)/python -m pytest
 

@@ -5,7 +5,7 @@ as the page script, which shows the navigation.
 import streamlit as st
 
 if __name__ == "__main__":
-    from ui.style import page_style
+    from vae_explorer.style import page_style
 
     page_style()
     explore = st.Page("pages/explore.py", title="Explore", default=True)
@@ -18,11 +18,11 @@ if __name__ == "__main__":
     pages = [explore, latent_map, walk, continuity, compare, train, equations]
     page = st.navigation(pages, position="top")
 
-    from ui import session  # after the navigation is on its way: it takes what the server is still importing
+    from vae_explorer import session
 
     session.arrive(page.url_path)
     page.run()
 else:
-    from ui.live.server import lifespan, middleware, routes
+    from vae_explorer.server import lifespan, middleware, routes
 
     app = st.App(__file__, routes=routes(), middleware=middleware(), lifespan=lifespan)

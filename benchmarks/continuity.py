@@ -67,9 +67,9 @@ def rows(name: str, codes: np.ndarray) -> np.ndarray:
 
 def refined(checkpoint: str, name: str) -> dict[str, float]:
     """Time a refined map."""
-    from ui import library
-    from ui.live.models import live, measures_of
-    from ui.live.protocol import Measure
+    from vae_explorer import library
+    from vae_explorer.live.models import live, measures_of
+    from vae_explorer.live.protocol import Measure
 
     opened = library.open_file(checkpoint, _file(checkpoint))
     model = live(opened)
@@ -208,7 +208,7 @@ class Client:
 
     def decode(self) -> float:
         """Ask for the image of another code."""
-        from ui.live.protocol import pack_decode_request
+        from vae_explorer.live.protocol import pack_decode_request
 
         return self._ask(pack_decode_request(1, self._model, self._code()))
 
@@ -216,7 +216,7 @@ class Client:
         return np.full((1, self._latent), next(self._places), np.float32)
 
     def _measure(self, name: str, codes: np.ndarray) -> float:
-        from ui.live.protocol import Measure, pack_measure_request
+        from vae_explorer.live.protocol import Measure, pack_measure_request
 
         return self._ask(pack_measure_request(1, self._model, Measure[name.upper()], codes))
 

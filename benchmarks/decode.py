@@ -1,6 +1,6 @@
 """How fast codes become pixels, in this process and without a browser.
 
-The explorer's way is `vae_core.models.rendering.render`, on a model as `ui.live.models.live` prepares it. Its
+The explorer's way is `vae_core.models.rendering.render`, on a model as `vae_explorer.live.models.live` prepares it. Its
 rivals do the same work, from float32 codes to uint8 pixels channels last: `bare-eager` is what one writes first
 (the whole batch at once under `no_grad`), the others change one setting of ours each. 19 codes are an image with
 two traversal strips, 91 an image with ten. Every round runs each way once, one after the other, so that whatever
@@ -62,7 +62,7 @@ class Way:
 def ways(name: str) -> dict[str, Way]:
     """Return the explorer's way (named "") and its rivals for a checkpoint."""
     first, last, threads = _model(name), _model(name), torch.get_num_threads()
-    # As ui.live.models.live does; torch's types leave this argument out.
+    # As vae_explorer.live.models.live does; torch's types leave this argument out.
     last.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ours = partial(render, last)
     rivals: dict[str, Decode] = {

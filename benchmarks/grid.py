@@ -154,10 +154,10 @@ def stages(details: list[dict[str, float]]) -> dict[str, float]:
 def without_browser(url: str, case: Case) -> dict[str, float]:
     """Decode the grid in this process, and ask the server for it without painting it."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the server does, before torch comes
-    from ui import library
-    from ui.live import models
-    from ui.live.protocol import pack_decode_request
     from vae_core.latent import planes
+    from vae_explorer import library
+    from vae_explorer.live import models
+    from vae_explorer.live.protocol import pack_decode_request
 
     opened = library.open_file(case.checkpoint, case.file)
     live = models.live(opened)

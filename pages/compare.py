@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui import controls
-from ui.compare import choose, mount, training
+from vae_explorer import controls
+from vae_explorer.compare import choose, mount, training
 
 choice = choose.models()
 if choice is None:

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui import controls
-from ui.equations import frame
+from vae_explorer import controls
+from vae_explorer.equations import frame
 
 opened = controls.model_picker()
 if opened is None:

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui import controls, session
-from ui.live import mount
+from vae_explorer import controls, session
+from vae_explorer.explore import mount
 
 opened = controls.model_picker()
 if opened is None:

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui import controls
-from ui.map import making, mount, settings
+from vae_explorer import controls
+from vae_explorer.map import making, mount, settings
 
 opened = controls.model_picker()
 if opened is None:

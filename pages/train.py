@@ -1,6 +1,6 @@
 """Train: choose data and a model, press Train, and watch the latent space form."""
 
-from ui.train import choose, form, watch
+from vae_explorer.train import choose, form, watch
 
 run, row = choose.run_in_view()
 if run is not None:

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui import controls
-from ui.walk import mount
+from vae_explorer import controls
+from vae_explorer.walk import mount
 
 opened = controls.model_picker()
 if opened is None:

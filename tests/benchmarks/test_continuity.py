@@ -8,7 +8,14 @@ import pytest
 from benchmarks import continuity
 from benchmarks.continuity import MAPS, REACH, RIVALS, Client, refined, rival, rows, window
 from benchmarks.server import ServerFailed
-from ui.live.protocol import Measure, Measured, MeasureRequest, pack_error, pack_measured, parse_request
+from vae_explorer.live.protocol import (
+    Measure,
+    Measured,
+    MeasureRequest,
+    pack_error,
+    pack_measured,
+    parse_request,
+)
 
 
 class Connection:

@@ -3,8 +3,8 @@
 import streamlit as st
 
 if __name__ == "__main__":
-    from ui.style import page_style
-    from ui.train import form, own_data
+    from vae_explorer.style import page_style
+    from vae_explorer.train import form, own_data
 
     usual = own_data._preview
 
@@ -18,6 +18,6 @@ if __name__ == "__main__":
     form.show()
     own_data._preview = usual
 else:
-    from ui.live.server import lifespan, routes
+    from vae_explorer.server import lifespan, routes
 
     app = st.App(__file__, routes=routes(), lifespan=lifespan)

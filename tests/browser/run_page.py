@@ -3,10 +3,10 @@
 import streamlit as st
 
 if __name__ == "__main__":
-    from ui.live import run_view
-    from ui.style import page_style
     from vae_core.training import jobs
     from vae_core.training import run as runs
+    from vae_explorer.style import page_style
+    from vae_explorer.train import view
 
     page_style()
     ids = [*sorted(run.id for run in runs.find(jobs.root())), "none"]
@@ -15,8 +15,8 @@ if __name__ == "__main__":
     if chosen != "none":
         run = runs.open_run(jobs.root(), chosen)
         st.text(f"script run {st.session_state['times']}: {run.status().state}")
-        run_view.show(run)
+        view.show(run)
 else:
-    from ui.live.server import lifespan, routes
+    from vae_explorer.server import lifespan, routes
 
     app = st.App(__file__, routes=routes(), lifespan=lifespan)

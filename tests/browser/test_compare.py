@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE
-from ui import library
 from vae_core.models.rendering import render
 from vae_core.training import jobs
 from vae_core.training import run as runs
+from vae_explorer import library
 
 pytestmark = pytest.mark.browser
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from ui.live import front
+from vae_explorer.live import front
 
 pytestmark = pytest.mark.browser
 

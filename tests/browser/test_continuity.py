@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import LAPTOP, PHONE
-from ui import library
-from ui.live.models import examples
 from vae_core.evaluation.measures import Measures
+from vae_explorer import library
+from vae_explorer.live.models import examples
 
 pytestmark = pytest.mark.browser
 

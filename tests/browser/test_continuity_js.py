@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from ui.live.assets import FOLDER
+from vae_explorer.live.assets import FOLDER
 
 pytestmark = pytest.mark.browser
 
@@ -17,7 +17,7 @@ ORIGIN = "http://continuity.test"
 PRELUDE = f"""
   const load = (name) => import(`{ORIGIN}/${{name}}.js`);
   const [panels, specs, rasters, {{ View }}, {{ Linear }}] = await Promise.all(
-    ["continuity-panel", "continuity-specs", "continuity-raster", "map-view", "walk-spacing"].map(load));
+    ["continuity/web/panel", "continuity/web/specs", "continuity/web/raster", "kit/view", "kit/plane/spacing"].map(load));
   class Fake {{
     constructor(on) {{ Object.assign(this, {{ on, asked: [], current: null }}); }}
     get busy() {{ return Boolean(this.current); }}
@@ -340,7 +340,7 @@ def test_arrows_lead_to_where_codes_come_back(run):
 
 
 SPOT = """
-  const { Spot } = await load("continuity-spot");
+  const { Spot } = await load("continuity/web/spot");
   const spotIn = (latentDim) => {
     let channel, told = 0;
     const axes = [0, 1].map((a) => Float32Array.from({ length: latentDim }, (_, d) => Number(d === a)));
@@ -407,4 +407,4 @@ def test_only_the_newest_place_is_asked_and_what_is_not_known_is_forgotten(run):
     ],
 )  # fmt: skip
 def test_numbers_are_rounded_one_way(run, value, words):
-    assert run('const { number } = await load("trust-figures"); return number(ARG);', value) == words
+    assert run('const { number } = await load("kit/trust-figures"); return number(ARG);', value) == words

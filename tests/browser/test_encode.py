@@ -8,8 +8,8 @@ import torch
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
-from ui import library
 from vae_core import checkpoint, data, images
+from vae_explorer import library
 
 pytestmark = pytest.mark.browser
 

@@ -8,10 +8,10 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE
 from tests.browser.moves import answered
-from ui import library
-from ui.live import models
-from ui.live.equation_files import generation
 from vae_core.equations import gaussians, linear
+from vae_explorer import library
+from vae_explorer.equations.answers import generation
+from vae_explorer.live import models
 
 pytestmark = pytest.mark.browser
 

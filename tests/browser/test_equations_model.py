@@ -10,12 +10,12 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE
 from tests.browser.moves import answered
-from ui import library
-from ui.live import models
-from ui.live.equation_files import evidence, gradients, marginal, reconstruction
-from ui.live.posterior_files import subject_of
 from vae_core.equations.evidence import Grid
 from vae_core.equations.reconstruction import log_likelihood, squared_errors
+from vae_explorer import library
+from vae_explorer.equations.answers import evidence, gradients, marginal, reconstruction
+from vae_explorer.live import models
+from vae_explorer.posterior.answers import subject_of
 
 pytestmark = pytest.mark.browser
 
@@ -190,7 +190,7 @@ def test_the_browsers_bound_is_the_cores_for_any_q(read, ask):
         qs.append([(posterior["mean"] + root @ generator.normal(size=2)).tolist(), covariance.tolist()])
     said = reader.page.evaluate(
         """async ([grid, values, evidence, qs]) => {
-          const { JointGrid } = await import("/live-js/eq-bound.js");
+          const { JointGrid } = await import("/live-js/equations/web/bound.js");
           const joint = new JointGrid({ ...grid, values: Float32Array.from(values) }, evidence);
           return qs.map(([mean, covariance]) => joint.bound(mean, covariance));
         }""",

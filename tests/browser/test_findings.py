@@ -5,11 +5,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import LAPTOP, PHONE
-from ui import library
-from ui.live.models import examples
 from vae_core.evaluation import worst
 from vae_core.evaluation.headlines import headlines
 from vae_core.models.rendering import render
+from vae_explorer import library
+from vae_explorer.live.models import examples
 
 pytestmark = pytest.mark.browser
 

@@ -12,7 +12,7 @@ import pytest
 import streamlit
 from playwright.sync_api import Browser, Page, Route
 
-from ui.live.assets import FOLDER
+from vae_explorer.live.assets import FOLDER
 
 pytestmark = pytest.mark.browser
 
@@ -69,8 +69,8 @@ FAKES = """
       asked.push({ path, body: JSON.parse(options.body), signal: options.signal, begin: () => resolve(new Response(lines.readable)), tell, answer, refuse });
     });
   };
-  const { Findings, FINDINGS } = await import(`${location.origin}/continuity-findings.js`);
-  const { Headlines, HEADLINES } = await import(`${location.origin}/continuity-headlines.js`);
+  const { Findings, FINDINGS } = await import(`${location.origin}/continuity/web/findings.js`);
+  const { Headlines, HEADLINES } = await import(`${location.origin}/continuity/web/headlines.js`);
   window.said = []; window.explored = null; window.mapped = null;
   window.facts = { model: { id: "00112233445566aa", name: "toy", file: "checkpoints/toy.safetensors" }, latentDim: 2, dataShape: [1, 4, 4], hasPrior: true, classNames: ["even", "odd"], evaluation: {}, peers: [], ...ARG.facts };
   const root = document.querySelector(".root");
@@ -89,7 +89,7 @@ FAKES = """
 # The font that the app shows its words in: how they wrap must not depend on what this machine has.
 FONT = next(Path(streamlit.__file__).parent.glob("static/static/media/SourceSansVF-Upright*.woff2"))
 
-PAGE = """<!doctype html><link rel="stylesheet" href="continuity-findings.css"><style>
+PAGE = """<!doctype html><link rel="stylesheet" href="continuity/web/findings.css"><style>
   @font-face { font-family: "Source Sans"; font-weight: 200 900; src: url("font.woff2") format("woff2"); }
   :root { --st-font: "Source Sans"; --st-text-color: #1c2429; --st-background-color: #fff; --st-secondary-background-color: #f2f5f7;
     --st-border-color: #d5dbdf; --st-primary-color: #0b6b86; --st-link-color: #0b6b86; }

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE
-from ui import library
 from vae_core import checkpoint
 from vae_core.models.rendering import render
+from vae_explorer import library
 
 pytestmark = pytest.mark.browser
 

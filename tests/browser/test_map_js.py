@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from ui.live.assets import FOLDER
+from vae_explorer.live.assets import FOLDER
 
 pytestmark = pytest.mark.browser
 
@@ -17,7 +17,7 @@ ORIGIN = "http://map.test"
 PRELUDE = f"""
   const load = (name) => import(`{ORIGIN}/${{name}}.js`);
   const [view, raster, axes, palette, density, bounds] = await Promise.all(
-    ["view", "raster", "axes", "palette", "density", "bounds"].map((name) => load(`map-${{name}}`)));
+    ["kit/view", "map/web/raster", "map/web/axes", "kit/palette", "kit/density", "kit/bounds"].map(load));
   const bytes = async (name) => (await fetch(`{ORIGIN}/data/${{name}}`)).arrayBuffer();
 """
 VIEW = {"x": 0.2, "y": -0.1, "scale": 90, "width": 600, "height": 400}
@@ -316,7 +316,7 @@ def test_axes_are_drawn_in_the_colours_they_are_given(run):
 
 
 def test_classes_have_colours_of_their_own(run):
-    script = "return { inks: Array.from(palette.categorical(ARG), palette.css), train: (await load('run-colours')).CLASSES };"
+    script = "return { inks: Array.from(palette.categorical(ARG), palette.css), train: (await load('kit/colours')).CLASSES };"
     answer = run(script, 30)
     assert answer["inks"][1:11] == answer["train"]  # a class has one colour everywhere
     assert len(set(answer["inks"])) == 31

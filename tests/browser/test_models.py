@@ -7,9 +7,9 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
-from tests.ui import making
-from ui import library
+from tests.vae_explorer import making
 from vae_core import checkpoint
+from vae_explorer import library
 
 pytestmark = pytest.mark.browser
 

@@ -7,11 +7,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import LAPTOP, PHONE
-from ui import library
-from ui.live import models
-from ui.live.posterior_files import subject_of
 from vae_core.evaluation import posterior
 from vae_core.models.rendering import render
+from vae_explorer import library
+from vae_explorer.live import models
+from vae_explorer.posterior.answers import subject_of
 
 pytestmark = pytest.mark.browser
 

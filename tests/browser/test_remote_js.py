@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route
 
-from ui.live.assets import FOLDER
+from vae_explorer.live.assets import FOLDER
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +18,7 @@ BODY = """<!doctype html><body style="background: #fff">
   <div id="slider" role="slider" tabindex="0">s</div><button id="button">press</button>
   <dialog><p tabindex="0" id="inside">inside</p></dialog></body>"""
 OPEN = """async () => {
-  const { Remote } = await import("/remote.js");
+  const { Remote } = await import("/kit/remote.js");
   window.heard = [];
   window.pressed = [];
   window.addEventListener("keydown", (event) => pressed.push(event.key));
@@ -157,7 +157,7 @@ SCROLLED = """() => {
 def test_the_remote_presses_what_is_in_view_and_leaves_the_key_alone_where_nothing_is(page):
     page.evaluate("""async () => {
       remote.close();
-      const { Remote, buttons } = await import("/remote.js");
+      const { Remote, buttons } = await import("/kit/remote.js");
       document.body.insertAdjacentHTML("beforeend", `<section hidden><button class="next">hidden</button></section>
         <section id="shown"><button class="next" disabled>off</button><button class="next">on</button></section>`);
       for (const each of document.querySelectorAll(".next")) each.addEventListener("click", () => heard.push(each.textContent));
@@ -174,7 +174,7 @@ def test_the_remote_presses_what_is_in_view_and_leaves_the_key_alone_where_nothi
 def test_the_remote_goes_through_a_list_from_end_to_end(page):
     page.evaluate("""async () => {
       remote.close();
-      const { Remote, list } = await import("/remote.js");
+      const { Remote, list } = await import("/kit/remote.js");
       document.body.insertAdjacentHTML("beforeend", "<ol></ol>");
       window.remote = new Remote(window, list(document.querySelector("ol"), "button", (each) => heard.push(each.textContent)));
     }""")

@@ -3,13 +3,13 @@
 import pytest
 from playwright.sync_api import Browser, Route
 
-from ui.live.assets import FOLDER
+from vae_explorer.live.assets import FOLDER
 
 pytestmark = pytest.mark.browser
 
 ORIGIN = "http://scatter.test"
 SHOW = """async () => {
-  const { Scatter } = await import("/run-scatter.js");
+  const { Scatter } = await import("/train/web/scatter.js");
   document.body.innerHTML = '<div class="codes"><div class="stage" style="width: 200px; height: 100px"><canvas></canvas><div class="axes"></div></div></div>';
   const scatter = new Scatter(document.body), canvas = document.querySelector("canvas");
   scatter.begin({ kind: "autoencoder", latentDim: 2 });

@@ -10,12 +10,12 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.training import making as training
-from tests.ui import making
-from ui import library
-from ui.live.browser import COOKIE
+from tests.vae_explorer import making
 from vae_core.training import jobs
 from vae_core.training import run as runs
 from vae_core.training.run import Status
+from vae_explorer import library
+from vae_explorer.live.browser import COOKIE
 
 pytestmark = pytest.mark.browser
 

@@ -16,15 +16,15 @@ from websockets.sync.client import connect
 
 from tests.browser.server import Server
 from tests.patience import PATIENCE_S
-from tests.ui.making import COLOURS, make
-from ui import library
-from ui.compare import choose
-from ui.compare import mount as compare
-from ui.live import protocol
+from tests.vae_explorer.making import COLOURS, make
 from vae_core import checkpoint
 from vae_core.config import MAX_LATENT_DIM
 from vae_core.data.found import MAX_CLASSES
 from vae_core.latent.codes import ReferenceCodes
+from vae_explorer import library
+from vae_explorer.compare import choose
+from vae_explorer.compare import mount as compare
+from vae_explorer.live import protocol
 
 pytestmark = pytest.mark.browser
 
@@ -41,7 +41,7 @@ SOCKETS = ["/live", "/_stcore/stream"]
 PAGES = [
     ("GET", "/"),
     ("GET", "/train"),
-    ("GET", "/live-js/explore.js"),
+    ("GET", "/live-js/explore/web/explore.js"),
     ("GET", "/_stcore/host-config"),
     ("POST", "/continuity/kept"),
     ("PUT", "/_stcore/upload_file/session/file"),
@@ -82,7 +82,7 @@ def talking(server, path, host):
 def test_this_machines_own_names_are_let_in(server, host, port):
     name = host + (f":{server.port}" if port == "own" else port)
     assert status_of(server, "GET", "/", name) == 200
-    assert status_of(server, "GET", "/live-js/explore.js", name) == 200
+    assert status_of(server, "GET", "/live-js/explore/web/explore.js", name) == 200
     assert status_of(server, "POST", "/continuity/kept", name) in (400, 404)  # it was read
     for path in SOCKETS:
         with talking(server, path, name):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from ui.live import protocol
-from ui.live.assets import FOLDER
-from ui.live.protocol import Measure, Measured, MeasureRequest, pack_measured, parse_request
+from vae_explorer.live import protocol
+from vae_explorer.live.assets import FOLDER
+from vae_explorer.live.protocol import Measure, Measured, MeasureRequest, pack_measured, parse_request
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +27,7 @@ ASK = """async ([request, frame]) => {
     send(bytes) { sent.push(Array.from(bytes)); }
     close() {}
   };
-  const { Channel, ...names } = await import("/socket.js");
+  const { Channel, ...names } = await import("/kit/socket.js");
   const answers = [];
   const channel = new Channel({ onAnswer: (answer, tag) => answers.push({ ...answer, tag }), onError: (error) => answers.push(error) });
   channel.ask({ ...request, payload: Float32Array.from(request.payload) });
@@ -113,7 +113,7 @@ def test_a_line_that_is_still_being_opened_is_closed_once_it_is_open(page):
         constructor() { line = this; this.readyState = WebSocket.CONNECTING; }
         close() { closed += 1; }
       };
-      const { Channel } = await import("/socket.js");
+      const { Channel } = await import("/kit/socket.js");
       new Channel({ onAnswer() {}, onError() {} }).close();
       const before = closed;
       line.readyState = WebSocket.OPEN;

@@ -13,8 +13,8 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 from tests.browser.visitor import Visitor
-from ui.live.assets import FOLDER
-from ui.live.protocol import DecodeRequest, pack_decoded, pack_error, parse_request
+from vae_explorer.live.assets import FOLDER
+from vae_explorer.live.protocol import DecodeRequest, pack_decoded, pack_error, parse_request
 
 pytestmark = pytest.mark.browser
 
@@ -35,7 +35,7 @@ BEGIN = """async ({ sliders, inView, values, model, dataShape }) => {
     putImageData.apply(this, given);
   };
   document.body.replaceChildren();
-  const { Strips } = await import("/live-js/strips.js");
+  const { Strips } = await import("/live-js/explore/web/strips.js");
   window.strips = new Strips((sentence) => said.push(sentence));
   strips.begin({ id: model, dataShape });
   window.sliders = Array.from({ length: sliders }, (_, index) => {
@@ -282,7 +282,7 @@ def test_strips_that_close_before_their_worker_is_there_say_nothing(apart):
     apart.page.evaluate(
         """async () => {
              strips.close();
-             const { Strips } = await import("/live-js/strips.js");
+             const { Strips } = await import("/live-js/explore/web/strips.js");
              for (let wait = 0; wait < 40; wait++) {
                const short = new Strips((sentence) => said.push(sentence));
                await new Promise((done) => setTimeout(done, wait));

@@ -9,10 +9,10 @@ from playwright.sync_api import expect
 from scipy.stats import chi2, spearmanr
 
 from tests.browser.conftest import LAPTOP, PHONE
-from tests.ui import making
-from ui import library
+from tests.vae_explorer import making
 from vae_core import checkpoint, data
 from vae_core.models.rendering import render
+from vae_explorer import library
 
 pytestmark = pytest.mark.browser
 

@@ -11,10 +11,10 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE
-from ui import library
 from vae_core import checkpoint
 from vae_core.__main__ import main
 from vae_core.models.rendering import render
+from vae_explorer import library
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 from scipy.stats import norm
 
-from ui.live.assets import FOLDER
+from vae_explorer.live.assets import FOLDER
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +19,7 @@ SIDE = 600  # of the grid, px
 PRELUDE = f"""
   const load = (name) => import(`{ORIGIN}/${{name}}.js`);
   const [{{ Grid, GRID }}, spacing, {{ Layer }}, axes, {{ View }}] = await Promise.all(
-    ["grid", "spacing", "layer", "axes"].map((name) => load(`walk-${{name}}`)).concat(load("map-view")));
+    ["kit/plane/grid", "kit/plane/spacing", "kit/plane/layer", "kit/plane/axes"].map(load).concat(load("kit/view")));
   const SIDE = 8, REACH = 12; // colours span codes from -REACH to REACH
   const level = (value) => Math.round(255 * (Math.min(Math.max(value, -REACH), REACH) + REACH) / (2 * REACH));
   const decode = ({{ count, width, payload }}) => {{

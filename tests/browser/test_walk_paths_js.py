@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from ui.live.assets import FOLDER
+from vae_explorer.live.assets import FOLDER
 
 pytestmark = pytest.mark.browser
 
@@ -53,7 +53,7 @@ FAKES = """
     const codes = Array.from({ length: n }, (_, i) => a.map((value, d) => value + (i / (n - 1)) * (b[d] - value)));
     return { codes, t: codes.map((_, i) => i / (n - 1)), steps: Array(n - 1).fill(0.1), length: 3, energy: 2, worst: 0, nearest: null, nearestPoint: null, seconds: 0.5, ...more };
   };
-  const { Paths, PATHS } = await import(`${location.origin}/walk-paths.js`);
+  const { Paths, PATHS } = await import(`${location.origin}/walk/web/paths.js`);
   const codes = Float32Array.from(ARG.codes.flat()), label = Int16Array.from(ARG.codes, (_, i) => i % 2);
   const columns = { codes, label };
   window.data = ARG.codes.length ? { n: label.length, width: 2, has: (name) => name in columns, get: (name) => columns[name], want: async (name) => columns[name], code: (i) => codes.subarray(2 * i, 2 * i + 2) } : null;
@@ -110,7 +110,7 @@ class Panel:
             kind = "text/javascript" if name.endswith(".js") else "text/css"
             route.fulfill(path=FOLDER / name, content_type=kind)
         else:
-            sheet = '<!doctype html><style>body { container-type: inline-size }</style><link rel="stylesheet" href="walk-paths.css">'
+            sheet = '<!doctype html><style>body { container-type: inline-size }</style><link rel="stylesheet" href="walk/web/paths.css">'
             route.fulfill(body=sheet, content_type="text/html")
 
 

@@ -28,7 +28,7 @@ ShouldCancel = Callable[[], bool]
 OnProgress = Callable[[int, int], None]
 
 # Petroff (2021, arXiv:2107.02270): ten colours told apart by colour-blind people too. More classes than that
-# take the colours again with another marker. The page's own scatter (ui/live/js/run-colours.js) does the same.
+# take the colours again with another marker. The page's own scatter (vae_explorer/kit/colours.js) does the same.
 COLOURS = (
     ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"]
 )  # fmt: skip
