@@ -27,7 +27,7 @@ export class Strips {
   // Another model, which has no strips yet.
   begin(model) {
     clearTimeout(this.timer);
-    Object.assign(this, { model, code: null, toldAt: -Infinity, timer: null });
+    Object.assign(this, { model, code: null, timer: null });
     this.observer.disconnect();
     this.sliders.clear();
     this.visible.clear();
@@ -54,18 +54,15 @@ export class Strips {
     this.do("follow", { model: model.id, values });
   }
 
-  // The code in view, which may go on changing; the newest is told.
+  // The code in view, which may go on changing; the newest is told, a moment later: the image under the pointer is asked
+  // for first, and does not wait behind strips.
   at(code) {
     this.code = code;
-    if (this.timer) return;
-    const wait = this.toldAt + PERIOD_MS - performance.now();
-    if (wait > 0) this.timer = setTimeout(() => this.tell(), wait);
-    else this.tell();
+    this.timer ??= setTimeout(() => this.tell(), PERIOD_MS);
   }
 
   tell() {
     this.timer = null;
-    this.toldAt = performance.now();
     this.do("at", this.code.slice());
   }
 
