@@ -19,7 +19,8 @@ export class StripsPainter {
       onAnswer: (answer, strips) => this.answered(answer, strips),
       onError: refused,
     });
-    this.strips = new Map(); // dimension index -> { index, values, canvas, of: the code that it was asked for, askedAt }
+    this.strips = new Map(); // dimension index -> { index, values, canvas, of: the code that it was asked for, turn }
+    this.turns = 0; // how often one of them was asked for: whose last turn is longest ago is next
     this.begin(null);
   }
 
@@ -31,7 +32,7 @@ export class StripsPainter {
 
   // values: those along which the strip varies its dimension, a tile each
   add({ index, values, canvas }) {
-    this.strips.set(index, { index, values, canvas, of: null, askedAt: 0 });
+    this.strips.set(index, { index, values, canvas, of: null, turn: 0 });
   }
 
   // Newer weights: every strip is out of date, and may have other values (dimension index -> values).
@@ -58,7 +59,7 @@ export class StripsPainter {
     const { model, code } = this;
     const chosen = [...this.strips.values()]
       .filter((strip) => this.visible.has(strip.index) && isOutOfDate(strip, code))
-      .sort((a, b) => a.askedAt - b.askedAt)
+      .sort((a, b) => a.turn - b.turn)
       .slice(0, AT_ONCE);
     if (!chosen.length) return;
     const rows = chosen.flatMap(({ index, values }) => values.map((value) => [index, value]));
@@ -68,7 +69,7 @@ export class StripsPainter {
       payload.set(code, row * width);
       payload[row * width + index] = value;
     });
-    for (const strip of chosen) Object.assign(strip, { of: code, askedAt: performance.now() });
+    for (const strip of chosen) Object.assign(strip, { of: code, turn: ++this.turns });
     this.channel.ask({ model, kind: DECODE, count: rows.length, width, payload, tag: chosen });
   }
 
