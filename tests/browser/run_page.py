@@ -15,7 +15,7 @@ if __name__ == "__main__":
     if chosen != "none":
         run = runs.open_run(jobs.root(), chosen)
         st.text(f"script run {st.session_state['times']}: {run.status().state}")
-        view.show(run)
+        view.show(run, run.status().state)
 else:
     from vae_explorer.server import lifespan, routes
 

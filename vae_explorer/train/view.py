@@ -22,10 +22,9 @@ def _component() -> Callable[..., Any]:
     )
 
 
-def show(run: Run) -> None:
-    """Show how a run of `jobs.root()` is doing, and its film; the script runs again when its state changes."""
-    data = {"id": run.id, "state": run.status().state}
-    _component()(key=_KEY, data=data, on_state_change=_noted)
+def show(run: Run, state: str) -> None:
+    """Show how a run of `jobs.root()` is doing, and its film; the script runs again when its state is another."""
+    _component()(key=_KEY, data={"id": run.id, "state": state}, on_state_change=_noted)
 
 
 def _noted() -> None:

@@ -15,8 +15,9 @@ from vae_explorer.train import choose, view
 
 def show(run: Run, row: DeltaGenerator) -> None:
     """Show how a run is doing, and in `row` what can be done with it."""
-    _buttons(row, run, run.status())
-    view.show(run)
+    status = run.status()  # read once: a run that goes on meanwhile has to be news to the view
+    _buttons(row, run, status)
+    view.show(run, status.state)
 
 
 def _buttons(row: DeltaGenerator, run: Run, status: Status) -> None:

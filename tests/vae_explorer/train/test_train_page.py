@@ -29,7 +29,9 @@ def root(tmp_path, monkeypatch):
 
 @pytest.fixture
 def page(root, monkeypatch):
-    monkeypatch.setattr("vae_explorer.train.view.show", lambda run: None)  # a component needs a browser
+    monkeypatch.setattr(
+        "vae_explorer.train.view.show", lambda run, state: None
+    )  # a component needs a browser
     return AppTest.from_file(PAGE, default_timeout=PATIENCE_S)
 
 
