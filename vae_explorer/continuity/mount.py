@@ -5,14 +5,13 @@ from typing import Any
 
 import streamlit as st
 
-from vae_explorer import session
 from vae_explorer.continuity import peers
 from vae_explorer.library import OpenModel
-from vae_explorer.live import assets
+from vae_explorer.live import assets, wishes
 from vae_explorer.live.facts import facts as model_facts
 from vae_explorer.live.models import measures_of, publish
 
-_KEY, _GOES_TO = "live-continuity", "continuity_goes_to"
+_KEY = "live-continuity"
 SHEETS = (
     "kit/plane/plane.css",
     "continuity/web/continuity.css",
@@ -31,15 +30,9 @@ def show(opened: OpenModel) -> None:
     """Show what was measured of a model, or go on to Explore with a code that somebody chose there."""
     publish(opened)
 
-    def explore() -> None:
-        wish = st.session_state[_KEY].get("explore")
-        if wish and wish["model"] == opened.id:
-            session.keep(opened.name, wish["values"])
-            st.session_state[_GOES_TO] = "pages/explore.py"
-
-    _component()(key=_KEY, data=facts(opened), on_explore_change=explore)
-    if target := st.session_state.pop(_GOES_TO, None):
-        st.switch_page(target)
+    handlers = wishes.handlers(_KEY, opened, wishes.EXPLORE)
+    _component()(key=_KEY, data=facts(opened), **handlers)
+    wishes.go()
 
 
 def facts(opened: OpenModel) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 // decoder makes of that dimension. Track and strip share one horizontal scale, so the pointer always stands
 // above the picture it leads to. Dragging works on both.
 
+import { dimensionName } from "./words.js";
+
 const TILES = 9;
 
 // Browsers hold pointermove back until the next frame, up to 16 ms. Where they tell of the pointer at once, listen
@@ -9,9 +11,6 @@ const TILES = 9;
 export const MOVE = "onpointerrawupdate" in window ? "pointerrawupdate" : "pointermove";
 
 const BIG_STEP = 10;
-
-const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
-export const dimensionName = (index) => `z${String(index + 1).replace(/\d/g, (d) => SUBSCRIPTS[d])}`;
 
 export class Slider {
   // on.drag(index, value) while a pointer moves it, on.input(index, value) for a single step,

@@ -10,13 +10,13 @@ from vae_core.maps import MapInfo
 from vae_core.models.rendering import picture_shape
 from vae_explorer import path_ends, session
 from vae_explorer.library import OpenModel
-from vae_explorer.live import assets, columns, trust
+from vae_explorer.live import assets, columns, trust, wishes
 from vae_explorer.live.columns import Shown
 from vae_explorer.live.models import publish
 from vae_explorer.map import settings
 from vae_explorer.map.making import View
 
-_KEY, _GOES_TO = "live-map", "map_goes_to"
+_KEY = "live-map"
 SHEETS = ("map/web/map.css", "kit/trust.css")
 FEWEST = 30  # points whose neighbourhoods say something
 
@@ -32,23 +32,9 @@ def show(opened: OpenModel, view: View) -> None:
     publish(opened)
     shown = columns.publish(view.map, opened)
 
-    def sent(name: str) -> Callable[[], None]:
-        def take() -> None:
-            wish = st.session_state[_KEY].get(name)
-            if not wish or wish["model"] != opened.id:
-                return
-            if name == "explore":
-                session.keep(opened.name, wish["values"])
-                st.session_state[_GOES_TO] = "pages/explore.py"
-            else:
-                path_ends.set_end(opened.name, name, wish["values"])
-
-        return take
-
-    handlers = {f"on_{name}_change": sent(name) for name in ("explore", "a", "b")}
+    handlers = wishes.handlers(_KEY, opened, wishes.EXPLORE, *wishes.ENDS)
     _component()(key=_KEY, data=_told(opened, shown, view), **handlers)
-    if target := st.session_state.pop(_GOES_TO, None):
-        st.switch_page(target)
+    wishes.go()
 
 
 def _told(opened: OpenModel, shown: Shown, view: View) -> dict[str, Any]:

@@ -5,13 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from vae_explorer import path_ends, session
 from vae_explorer.library import OpenModel
-from vae_explorer.live import assets
+from vae_explorer.live import assets, wishes
 from vae_explorer.live.facts import facts
 from vae_explorer.live.models import publish
 
-_KEY, _GOES_TO = "live-walk", "walk_goes_to"
+_KEY = "live-walk"
 SHEETS = ("kit/plane/plane.css", "walk/web/paths.css", "kit/trust.css")
 
 
@@ -25,20 +24,6 @@ def show(opened: OpenModel) -> None:
     """Show walks of a model, or go on to Explore with a code that somebody chose on one."""
     publish(opened)
 
-    def sent(name: str) -> Callable[[], None]:
-        def take() -> None:
-            wish = st.session_state[_KEY].get(name)
-            if not wish or wish["model"] != opened.id:
-                return
-            if name == "explore":
-                session.keep(opened.name, wish["values"])
-                st.session_state[_GOES_TO] = "pages/explore.py"
-            else:
-                path_ends.set_end(opened.name, name, wish["values"])
-
-        return take
-
-    handlers = {f"on_{name}_change": sent(name) for name in ("explore", "a", "b")}
+    handlers = wishes.handlers(_KEY, opened, wishes.EXPLORE, *wishes.ENDS)
     _component()(key=_KEY, data=facts(opened), **handlers)
-    if target := st.session_state.pop(_GOES_TO, None):
-        st.switch_page(target)
+    wishes.go()

@@ -2,9 +2,8 @@
 
 import { MapData } from "../../kit/columns.js";
 import { paint } from "../../kit/paint.js";
-import { dimensionName } from "../../kit/slider.js";
 import { Channel, DECODE } from "../../kit/socket.js";
-import { number } from "../../kit/words.js";
+import { dimensionName, number } from "../../kit/words.js";
 import { SCATTER, Scatter } from "./scatter.js";
 import { REACH, spreads } from "./stroll.js";
 

@@ -2,7 +2,8 @@
 
 import { classColour, css, pixel } from "../../kit/palette.js";
 import { ticks } from "../../kit/scale.js";
-import { dimensionName, MOVE } from "../../kit/slider.js";
+import { MOVE } from "../../kit/slider.js";
+import { dimensionName } from "../../kit/words.js";
 
 const NEAR = 14; // px around the pointer in which a point is found
 const TAIL = 0.002; // of the points on each side that may lie outside

@@ -3,7 +3,7 @@
 
 import { codeText } from "../code-text.js";
 import { quoted } from "../command-text.js";
-import { dimensionName } from "../slider.js";
+import { dimensionName } from "../words.js";
 
 const FEWEST = 5,
   MOST = 40,
